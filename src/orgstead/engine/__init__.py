@@ -1,0 +1,1 @@
+"""Verbs: one pipeline through which every message of every protocol goes."""

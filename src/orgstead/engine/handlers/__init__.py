@@ -1,0 +1,1 @@
+"""What messages do: a module per family."""

@@ -1,0 +1,97 @@
+"""Many rows of one table in one message, all or nothing.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/bulk-operations
+"""
+
+from typing import Any
+
+from orgstead.engine.registry import OPEN, Call, handles
+from orgstead.errors import Fault, fault
+from orgstead.model.messages import Create, Parameter, Signature, Update, Upsert
+from orgstead.model.record import Record, Ref
+
+__all__ = ["create_multiple", "update_multiple", "upsert_multiple"]
+
+_TARGETS = (Parameter(name="Targets", type="Collection(mscrm.crmbaseentity)"),)
+
+
+def _targets(call: Call) -> tuple[Record, ...]:
+    targets = call.parameters["Targets"]
+    if not targets:
+        raise fault("InvalidArgument", message="Targets must hold at least one row.")
+    for record in targets:
+        if not isinstance(record, Record) or record.table != call.target:
+            raise fault("InvalidArgument", message="All rows of Targets must be of the table that the message is bound to.")
+    return tuple(targets)
+
+
+def _ref(call: Call, record: Record) -> Ref:
+    """The row that a target names: by address, or by its primary key among the values."""
+    if record.key is not None:
+        return record.key
+    id = record.values.get(call.schema.tables[record.table].primary_id)
+    if not isinstance(id, str):
+        raise fault("InvalidArgument", message="A row of Targets has neither a primary key nor an @odata.id.")
+    return Ref(record.table, id.lower())
+
+
+@handles(
+    "CreateMultiple",
+    privilege=OPEN,
+    heavy=True,
+    signature=Signature(
+        kind="action",
+        parameters=_TARGETS,
+        returns=(Parameter(name="Ids", type="Collection(Edm.Guid)"),),
+        bound="*",
+        collection=True,
+    ),
+)
+def create_multiple(call: Call) -> Any:
+    """Create all rows; their ids in the same order. Each row is created with the caller's own rights."""
+    ids = []
+    for index, record in enumerate(_targets(call)):
+        with _naming(index):
+            made = call.send(Create(record=record)).ref
+            ids.append(made.id if made is not None else None)
+    return {"Ids": ids}
+
+
+@handles(
+    "UpdateMultiple",
+    privilege=OPEN,
+    heavy=True,
+    signature=Signature(kind="action", parameters=_TARGETS, bound="*", collection=True),
+)
+def update_multiple(call: Call) -> Any:
+    """Update all rows, which must exist."""
+    for index, record in enumerate(_targets(call)):
+        with _naming(index):
+            call.send(Update(ref=_ref(call, record), record=record))
+
+
+@handles(
+    "UpsertMultiple",
+    privilege=OPEN,
+    heavy=True,
+    signature=Signature(kind="action", parameters=_TARGETS, bound="*", collection=True),
+)
+def upsert_multiple(call: Call) -> Any:
+    """Create or update each row by its key."""
+    for index, record in enumerate(_targets(call)):
+        with _naming(index):
+            call.send(Upsert(ref=_ref(call, record), record=record))
+
+
+class _naming:  # noqa: N801 - reads as a statement
+    """Adds the failing row's place to a fault's details."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Fault):
+            error.details.setdefault("TargetIndex", str(self.index))

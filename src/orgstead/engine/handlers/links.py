@@ -1,0 +1,107 @@
+"""Associate and Disassociate: tie and untie two rows by a relationship.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/associate-disassociate-entities-using-web-api
+"""
+
+from typing import Any
+
+from orgstead.engine.access import check_table
+from orgstead.engine.handlers.rows import Writing
+from orgstead.errors import fault
+from orgstead.model.messages import Associate, Disassociate, Result, Update
+from orgstead.model.record import Record, Ref
+from orgstead.model.schema import ManyToMany, OneToMany
+
+__all__ = ["associate", "disassociate"]
+
+
+def associate(call: Writing, message: Associate) -> Result:
+    """Tie two rows. Tying by an N:N relationship what is tied already changes nothing."""
+    ref, related = call.resolve(message.ref), call.resolve(message.related)
+    many_to_many = call.schema.many_to_many.get(message.relationship)
+    if many_to_many is None:
+        many, one, rel = _sides(call, ref, related, message.relationship)
+        values = {rel.referencing_attribute: one}
+        call.send(Update(ref=many, record=Record(table=many.table, values=values)))
+        return Result(ref=ref)
+    first, second = _ends(many_to_many, ref, related)
+    _check_append(call, first, second)
+    for end in (first, second):
+        _must_exist(call, end)
+    table = call.schema.tables[many_to_many.intersect]
+    pair = {many_to_many.entity1_attribute: first.id, many_to_many.entity2_attribute: second.id}
+    if not call.unit.find(table, pair, 1):
+        row: dict[str, Any] = {table.primary_id: call.new_id(), **pair}
+        if "versionnumber" in table.columns:
+            row["versionnumber"] = call.unit.next_version()
+        call.unit.insert(table, [row])
+    return Result(ref=ref)
+
+
+def disassociate(call: Writing, message: Disassociate) -> Result:
+    """Untie two rows; raises AssociationNotFound when an N:N pair is not tied."""
+    ref = call.resolve(message.ref)
+    many_to_many = call.schema.many_to_many.get(message.relationship)
+    if message.related is None:
+        return _clear(call, ref, message.relationship)
+    related = call.resolve(message.related)
+    if many_to_many is None:
+        many, one, rel = _sides(call, ref, related, message.relationship)
+        stored = call.unit.get(call.table(many.table), many.id, [rel.referencing_attribute])
+        if stored is None:
+            raise fault("ObjectDoesNotExist", table=many.table, id=many.id)
+        if stored[rel.referencing_attribute] == one:
+            call.send(Update(ref=many, record=Record(table=many.table, values={rel.referencing_attribute: None})))
+        return Result(ref=ref)
+    first, second = _ends(many_to_many, ref, related)
+    _check_append(call, first, second)
+    table = call.schema.tables[many_to_many.intersect]
+    pair = {many_to_many.entity1_attribute: first.id, many_to_many.entity2_attribute: second.id}
+    found = call.unit.find(table, pair, 1)
+    if not found:
+        _must_exist(call, ref)
+        raise fault("ObjectDoesNotExist", table=related.table, id=related.id)
+    call.unit.delete(table, found)
+    return Result(ref=ref)
+
+
+def _clear(call: Writing, ref: Ref, relationship: str) -> Result:
+    rel = call.schema.one_to_many.get(relationship)
+    if rel is None or rel.referencing != ref.table:
+        raise fault("RelationshipNotFound", name=relationship, table=ref.table)
+    call.send(Update(ref=ref, record=Record(table=ref.table, values={rel.referencing_attribute: None})))
+    return Result(ref=ref)
+
+
+def _sides(call: Writing, ref: Ref, related: Ref, relationship: str) -> tuple[Ref, Ref, OneToMany]:
+    """The many side, the one side and the relationship of a 1:N pair given in either order."""
+    rel = call.schema.one_to_many.get(relationship)
+    if rel is None:
+        raise fault("RelationshipNotFound", name=relationship, table=ref.table)
+    if ref.table == rel.referenced and related.table == rel.referencing:
+        return related, ref, rel
+    if ref.table == rel.referencing and related.table == rel.referenced:
+        return ref, related, rel
+    raise fault("RelationshipNotFound", name=relationship, table=related.table)
+
+
+def _ends(rel: ManyToMany, ref: Ref, related: Ref) -> tuple[Ref, Ref]:
+    if (ref.table, related.table) == (rel.entity1, rel.entity2):
+        return ref, related
+    if (ref.table, related.table) == (rel.entity2, rel.entity1):
+        return related, ref
+    raise fault("RelationshipNotFound", name=rel.schema_name, table=related.table)
+
+
+def _check_append(call: Writing, first: Ref, second: Ref) -> None:
+    # Each end is appended to the other: both rights are needed on both tables.
+    for end in (first, second):
+        table = call.table(end.table)
+        check_table(call.caller, "Append", table)
+        check_table(call.caller, "AppendTo", table)
+
+
+def _must_exist(call: Writing, ref: Ref) -> None:
+    table = call.table(ref.table)
+    if call.unit.get(table, ref.id, [table.primary_id]) is None:
+        raise fault("ObjectDoesNotExist", table=ref.table, id=ref.id)

@@ -1,0 +1,70 @@
+"""What a record says, as canonical values of the table's columns."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+from orgstead.engine.ports import UnitOfWork
+from orgstead.errors import fault
+from orgstead.model.record import Record, Ref
+from orgstead.model.schema import Schema, Table
+from orgstead.model.types import coerce
+
+__all__ = ["Resolving", "bind_values", "key_values"]
+
+
+class Resolving(Protocol):
+    """What binding values needs of a run."""
+
+    schema: Schema
+    unit: UnitOfWork
+
+    def resolve(self, ref: Ref, *, missing_ok: bool = False) -> Ref:
+        """The reference by id."""
+
+
+def bind_values(call: Resolving, table: Table, record: Record, event: Literal["Create", "Update"]) -> dict[str, Any]:
+    """Canonical values of a record. Columns that this event may not set are left out, as Dataverse does.
+
+    Raises AttributeNotFound, the faults of ``coerce``, and ObjectDoesNotExist for a lookup to nowhere.
+    """
+    values: dict[str, Any] = {}
+    for name, value in record.values.items():
+        column = table.columns.get(name)
+        if column is None:
+            raise fault("AttributeNotFound", name=name, table=table.logical_name)
+        if name != table.primary_id and not (column.create if event == "Create" else column.update):
+            continue
+        if not column.stored and column.type != "partylist":
+            continue
+        value = coerce(column, value, table.logical_name)
+        if isinstance(value, Ref):
+            value = _existing(call, value)
+        elif value is None and column.required == "SystemRequired" and event == "Update":
+            raise fault("MissingRequired", column=name, table=table.logical_name)
+        values[name] = value
+    return values
+
+
+def _existing(call: Resolving, ref: Ref) -> Ref:
+    resolved = call.resolve(ref)
+    table = call.schema.tables[resolved.table]
+    if call.unit.get(table, resolved.id, (table.primary_id,)) is None:
+        raise fault("ObjectDoesNotExist", table=resolved.table, id=resolved.id)
+    return resolved
+
+
+def key_values(call: Resolving, table: Table, key: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
+    """The canonical values of an alternate key; raises KeyNotFound unless the table has such a key."""
+    columns = [name for name, _ in key]
+    if table.key(columns) is None or len(set(columns)) != len(columns):
+        raise fault("KeyNotFound", columns=", ".join(columns), table=table.logical_name)
+    values: dict[str, Any] = {}
+    for name, value in key:
+        column = table.columns[name]
+        if column.is_lookup and isinstance(value, str) and len(column.targets) == 1:
+            value = Ref(column.targets[0], value)
+        value = coerce(column, value, table.logical_name)
+        if value is None:
+            raise fault("KeyNotFound", columns=name, table=table.logical_name)
+        values[name] = value
+    return values

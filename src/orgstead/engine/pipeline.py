@@ -1,0 +1,271 @@
+"""One pipeline for every message of every protocol.
+
+A message goes: **resolve** (keys and pending rows become ids) → **check** (default deny) → its handler, which
+for a write binds the values, runs the hooks of stage 20, checks invariants, writes row and change number, runs
+the hooks of stage 40. A unit of work commits when all messages of an atomic run succeeded.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timezone
+from typing import Any
+
+from orgstead.engine.access import check_message, restrict
+from orgstead.engine.bind import Bound, bind_query
+from orgstead.engine.context import Caller
+from orgstead.engine.dates import Calendar
+from orgstead.engine.handlers import links, reads, rows
+from orgstead.engine.hooks import Hooks, shipped
+from orgstead.engine.ids import new_id
+from orgstead.engine.ports import Clock, Store, UnitOfWork
+from orgstead.engine.registry import Registry
+from orgstead.errors import Fault, fault
+from orgstead.model.messages import (
+    Associate, Create, Delete, Disassociate, Execute, Message, Options, Result, Retrieve, RetrieveMultiple, Update, Upsert,
+)  # fmt: skip
+from orgstead.model.query import Query
+from orgstead.model.record import Pending, Ref
+from orgstead.model.schema import Schema, Table
+
+__all__ = ["Engine", "Frame", "Job"]
+
+MAX_DEPTH = 16
+BIND_CACHE = 2048
+
+_CORE = {
+    Create: rows.create,
+    Retrieve: reads.retrieve,
+    RetrieveMultiple: reads.retrieve_multiple,
+    Update: rows.update,
+    Upsert: rows.upsert,
+    Delete: rows.delete,
+    Associate: links.associate,
+    Disassociate: links.disassociate,
+}
+
+
+class Job:
+    """Messages that run in one transaction on behalf of one caller, and what became of them."""
+
+    __slots__ = ("caller", "messages", "options", "outcome")
+
+    def __init__(self, messages: Sequence[Message], caller: Caller, options: Options = Options()) -> None:
+        self.messages = messages
+        self.caller = caller
+        self.options = options
+        self.outcome: list[Result] | Exception = []
+
+
+class Engine:
+    """The schema, the registry and the store, with ``run`` for reads and writes."""
+
+    def __init__(self, store: Store, clock: Clock, *, registry: Registry | None = None, hooks: Hooks | None = None) -> None:
+        self.store = store
+        self.clock = clock
+        self.registry = registry or Registry()
+        self.hooks = hooks or Hooks(shipped())
+        self.schema = store.load_schema()
+        self._bound: dict[tuple[int, Query, bool], Bound] = {}
+
+    def writes(self, messages: Sequence[Message]) -> bool:
+        """Whether these messages need a writing unit of work. Raises UnknownMessage."""
+        return any(
+            self.registry.find(m.name).writes if type(m) is Execute else type(m) not in (Retrieve, RetrieveMultiple)
+            for m in messages
+        )
+
+    def run(self, messages: Sequence[Message], caller: Caller, options: Options = Options()) -> list[Result]:
+        """Run messages as one unit: all succeed, or nothing happened and the fault of the first failure is raised.
+
+        The fault has the failing message's place as its attribute ``index``.
+        """
+        job = Job(messages, caller, options)
+        if not self.writes(messages):
+            return self.read(job)
+        self.run_group([job])
+        if isinstance(job.outcome, Exception):
+            raise job.outcome
+        return job.outcome
+
+    def read(self, job: Job, budget: int | None = None) -> list[Result]:
+        """Run a job that only reads; raises BudgetExceeded when it takes more than ``budget`` steps."""
+        with self.store.read(budget) as unit:
+            return self.run_in(unit, job, self.schema)[0]
+
+    def run_group(self, jobs: Sequence[Job]) -> None:
+        """Run several independent jobs in one transaction, each undone by itself when it fails.
+
+        One commit then serves them all. Outcomes are set only after the commit; when the commit itself
+        fails, its fault is the outcome of every job.
+        """
+        schema = self.schema
+        outcomes: list[list[Result] | Exception] = []
+        try:
+            with self.store.write() as unit:
+                for job in jobs:
+                    outcome, schema = self._attempt(unit, job, schema, alone=len(jobs) == 1)
+                    outcomes.append(outcome)
+        except Exception as error:
+            outcomes = [error] * len(jobs)
+        else:
+            self.schema = schema
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            job.outcome = outcome
+
+    def _attempt(
+        self, unit: UnitOfWork, job: Job, schema: Schema, *, alone: bool
+    ) -> tuple[list[Result] | Exception, Schema]:
+        if alone:
+            # Nothing to protect: a failure may undo the whole transaction.
+            return self.run_in(unit, job, schema)
+        try:
+            with unit.savepoint():
+                return self.run_in(unit, job, schema)
+        except Exception as error:
+            return error, schema
+
+    def run_in(self, unit: UnitOfWork, job: Job, schema: Schema) -> tuple[list[Result], Schema]:
+        """Run a job's messages in a given unit of work, one after another; answers the schema they leave."""
+        frame = Frame(self, unit, job.caller, job.options, schema)
+        for index, message in enumerate(job.messages):
+            try:
+                frame.results.append(frame.send(message))
+            except Fault as error:
+                error.index = index
+                raise
+        return frame.results, frame.schema
+
+
+class Frame:
+    """One run of messages in one unit of work: what handlers see as their ``Call``."""
+
+    __slots__ = (
+        "_calendar", "_engine", "caller", "depth", "now", "options", "parameters", "results", "schema", "target", "unit",
+    )  # fmt: skip
+
+    def __init__(
+        self, engine: Engine, unit: UnitOfWork, caller: Caller, options: Options, schema: Schema
+    ) -> None:
+        self._engine = engine
+        self._calendar: Calendar | None = None
+        self.unit = unit
+        self.caller = caller
+        self.options = options
+        self.depth = 0
+        self.schema = schema
+        self.results: list[Result] = []
+        self.parameters: Mapping[str, Any] = {}
+        self.target: Ref | str | None = None
+        self.now = datetime.fromtimestamp(engine.clock(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def hooks(self) -> Hooks:
+        """The hooks of the engine."""
+        return self._engine.hooks
+
+    @property
+    def calendar(self) -> Calendar:
+        """The caller's calendar at the time of this run."""
+        if self._calendar is None:
+            self._calendar = Calendar(now=datetime.strptime(self.now, "%Y-%m-%dT%H:%M:%SZ"))
+        return self._calendar
+
+    def new_id(self) -> str:
+        """A new GUID, growing with time."""
+        return new_id()
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undo what happened inside when an exception leaves the block."""
+        return self.unit.savepoint()
+
+    def send(self, message: Message) -> Result:
+        """Run one message. Raises its fault."""
+        if self.depth >= MAX_DEPTH:
+            raise fault("TooDeep", limit=MAX_DEPTH)
+        self.depth += 1
+        try:
+            if isinstance(message, Execute):
+                return self._execute(message)
+            return _CORE[type(message)](self, message)  # type: ignore[operator]
+        finally:
+            self.depth -= 1
+
+    def _execute(self, message: Execute) -> Result:
+        handler = self._engine.registry.find(message.name)
+        check_message(self.caller, message.name, handler.privilege)
+        with self._parameters(message):
+            value = handler.run(self)
+        return value if isinstance(value, Result) else Result(value=value)
+
+    @contextmanager
+    def _parameters(self, message: Execute) -> Iterator[None]:
+        outer = self.parameters, self.target
+        target = message.target
+        self.parameters = message.parameters
+        self.target = self.resolve(target) if isinstance(target, Ref) else target
+        try:
+            yield
+        finally:
+            self.parameters, self.target = outer
+
+    def table(self, name: str) -> Table:
+        """A table by its logical name; raises TableNotFound."""
+        table = self.schema.tables.get(name)
+        if table is None:
+            raise fault("TableNotFound", name=name)
+        return table
+
+    def resolve(self, ref: Ref, *, missing_ok: bool = False) -> Ref:
+        """The reference by id. Raises RecordNotFoundByKey, KeyNotFound, InvalidReference.
+
+        With ``missing_ok`` an alternate key that names no row comes back as it is.
+        """
+        if isinstance(ref.key, str):
+            return ref
+        if isinstance(ref.key, Pending):
+            return self._earlier(ref)
+        table = self.table(ref.table)
+        values = rows.key_values(self, table, ref.key)
+        found = self.unit.find(table, values, 1)
+        if found:
+            return Ref(table.logical_name, found[0])
+        if missing_ok:
+            return ref
+        named = ", ".join(f"{name}={value}" for name, value in ref.key)
+        raise fault("RecordNotFoundByKey", table=table.logical_name, key=named)
+
+    def _earlier(self, ref: Ref) -> Ref:
+        pending = ref.key
+        if isinstance(pending, Pending) and pending.index < len(self.results):
+            earlier = self.results[pending.index].ref
+            if earlier is not None:
+                return earlier
+        raise fault("InvalidBatch", message="A Content-ID refers to a request that made no row.")
+
+    def bind(self, query: Query, *, single: bool = False) -> Bound:
+        """Bind a query for this caller; plans whose values are fixed are kept by the query's own value.
+
+        With ``single`` the first parameter is the id of the row to read.
+        """
+        kept = self._engine._bound
+        key = (self.schema.version, query, single)
+        bound = kept.get(key) if self.caller.administrator else None
+        if bound is None:
+            bound = bind_query(
+                query,
+                self.schema,
+                self.caller,
+                self.calendar,
+                lambda source, param: restrict(self.caller, source, param),
+                single="" if single else None,
+            )
+            if bound.fixed and self.caller.administrator and self.schema is self._engine.schema:
+                if len(kept) >= BIND_CACHE:
+                    kept.clear()
+                kept[key] = bound
+        return bound
+
+    def replace_schema(self, new: Schema) -> None:
+        """Migrate the database to ``new``; the engine publishes it when the unit of work has ended well."""
+        self.unit.migrate(self.schema, new)
+        self.schema = new

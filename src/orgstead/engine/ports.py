@@ -1,0 +1,85 @@
+"""What the engine needs from the outside, as Protocols. The store and the clock are handed in by ``app``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from orgstead.model.plan import Plan
+from orgstead.model.schema import Schema, Table
+
+__all__ = ["BudgetExceeded", "Clock", "Store", "UnitOfWork"]
+
+# Seconds since 1970 in UTC; the admin plane may set and advance it.
+Clock = Callable[[], float]
+
+
+class BudgetExceeded(Exception):
+    """A read took more steps of the database than it was given; nothing is wrong with it."""
+
+
+class UnitOfWork(Protocol):
+    """One transaction. All values are canonical (see ``model.record.Record``).
+
+    In writes a lookup is a ``Ref`` (or None); in ``get`` as well. In plan rows a lookup is its id, and the
+    output after it tells the table where the lookup is polymorphic.
+    Errors of the database come out as faults: DuplicateRecord (a key is taken), DuplicateKey (an alternate key),
+    SqlTimeout, StoreBusy…; never as the driver's own exceptions.
+    """
+
+    def fetch(self, plan: Plan, params: Sequence[Any]) -> list[Sequence[Any]]:
+        """Run a plan: rows with a place per output, nested outputs after them, canonical values."""
+
+    def count(self, plan: Plan, params: Sequence[Any], limit: int | None) -> int:
+        """How many rows the plan has without its limit, seek and order; stops at ``limit`` when given."""
+
+    def get(self, table: Table, id: str, columns: Sequence[str] | None = None) -> dict[str, Any] | None:
+        """Stored values of one row by logical name (all columns by default), or None."""
+
+    def find(self, table: Table, values: Mapping[str, Any], limit: int = 2) -> list[str]:
+        """Ids of rows whose columns equal ``values`` (None matches null): alternate keys, small look-ups."""
+
+    def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows. Columns left out are null. All rows need not have the same columns."""
+
+    def update(self, table: Table, id: str, values: Mapping[str, Any]) -> bool:
+        """Set columns of one row; False when it is not there."""
+
+    def delete(self, table: Table, ids: Sequence[str]) -> int:
+        """Remove rows by id; how many there were."""
+
+    def clear(self, table: Table, column: str, value: str, version: int) -> list[str]:
+        """Set a lookup to null wherever it points at ``value`` and stamp ``version``; the ids changed."""
+
+    def next_version(self, count: int = 1) -> int:
+        """Take ``count`` change numbers and answer the first. Larger numbers commit later on one process."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undo what happened inside when an exception leaves the block; the transaction goes on."""
+
+    def migrate(self, old: Schema, new: Schema) -> None:
+        """Bring tables and saved definitions from one schema to the next, in this transaction."""
+
+    def read_setting(self, name: str) -> str | None:
+        """A value of the organisation's own small settings table."""
+
+    def write_setting(self, name: str, value: str | None) -> None:
+        """Set or (None) remove a value of the settings table."""
+
+
+class Store(Protocol):
+    """A database. ``read`` may see committed data only; ``write`` commits at the end or rolls back on an exception."""
+
+    def read(self, budget: int | None = None) -> AbstractContextManager[UnitOfWork]:
+        """A unit of work for reading; raises BudgetExceeded after ``budget`` steps where the database counts them."""
+
+    def write(self) -> AbstractContextManager[UnitOfWork]:
+        """A unit of work for writing; waits for its turn, faults with StoreBusy when that takes too long."""
+
+    def load_schema(self) -> Schema:
+        """The saved schema, empty for a new database."""
+
+    def schema_version(self) -> int:
+        """The version of the saved schema, cheap enough to ask per request when several processes share it."""
+
+    def close(self) -> None:
+        """Give everything back."""

@@ -1,0 +1,109 @@
+"""The open set of messages: each name has one handler and one declared privilege.
+
+A handler is a function of one ``Call``. Without a declared privilege a message does not start: the default
+is to deny. ``OPEN`` is the privilege of messages that any enabled user may send.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from orgstead.engine.context import Caller
+from orgstead.engine.ports import UnitOfWork
+from orgstead.errors import fault
+from orgstead.model.messages import Message, Options, Result, Signature
+from orgstead.model.record import Ref
+from orgstead.model.schema import Schema
+
+__all__ = ["OPEN", "Call", "Handler", "Registry", "handles", "registered"]
+
+OPEN = "open"
+
+
+class Call(Protocol):
+    """What a handler may use: one message on its way through the pipeline."""
+
+    parameters: Mapping[str, Any]
+    target: Ref | str | None
+    caller: Caller
+    options: Options
+    depth: int
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of this request (after ``replace_schema``: the new one)."""
+
+    @property
+    def unit(self) -> UnitOfWork:
+        """The transaction that this message runs in."""
+
+    @property
+    def now(self) -> str:
+        """The time of this request as canonical text."""
+
+    def new_id(self) -> str:
+        """A new GUID, growing with time."""
+
+    def send(self, message: Message) -> Result:
+        """Run another message in the same transaction, one level deeper, with the same caller's rights."""
+
+    def replace_schema(self, new: Schema) -> None:
+        """Migrate the database to ``new`` in this transaction and publish it after the commit."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undo what happened inside when an exception leaves the block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """A registered message. ``writes`` says which kind of unit of work it wants; ``heavy`` that it may be long."""
+
+    name: str
+    run: Callable[[Call], Any]
+    privilege: str
+    writes: bool = True
+    heavy: bool = False
+    signature: Signature | None = None
+
+
+_REGISTERED: dict[str, Handler] = {}
+
+
+def handles(
+    name: str, *, privilege: str, writes: bool = True, heavy: bool = False, signature: Signature | None = None
+) -> Callable[[Callable[[Call], Any]], Callable[[Call], Any]]:
+    """Register the decorated function as the handler of message ``name``."""
+
+    def register(run: Callable[[Call], Any]) -> Callable[[Call], Any]:
+        if name in _REGISTERED:
+            raise RuntimeError(f"message {name} has two handlers")
+        _REGISTERED[name] = Handler(
+            name=name, run=run, privilege=privilege, writes=writes, heavy=heavy, signature=signature
+        )
+        return run
+
+    return register
+
+
+def registered() -> Mapping[str, Handler]:
+    """All messages that the shipped handler modules registered, by name."""
+    return dict(_REGISTERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The messages that one engine answers."""
+
+    handlers: Mapping[str, Handler] = field(default_factory=registered)
+
+    def find(self, name: str) -> Handler:
+        """The handler of ``name``; raises UnknownMessage."""
+        handler = self.handlers.get(name)
+        if handler is None:
+            raise fault("UnknownMessage", name=name)
+        return handler
+
+    def names(self) -> Sequence[str]:
+        """All names, sorted."""
+        return sorted(self.handlers)

@@ -1,0 +1,81 @@
+"""What every new or changed row gets without being told: defaults, who and when, owner.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/entity-metadata#standard-columns
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from orgstead.engine.hooks import Change, hook
+from orgstead.engine.registry import Call
+from orgstead.model.record import Ref
+from orgstead.model.schema import Table
+
+__all__ = ["fill_defaults", "fill_owner", "stamp_created", "stamp_modified"]
+
+
+def _any(table: Table) -> bool:
+    return True
+
+
+@lru_cache(maxsize=4096)
+def _column_defaults(table: Table) -> tuple[tuple[str, Any], ...]:
+    return tuple(
+        (column.name, bool(column.default) if column.type == "boolean" else column.default)
+        for column in table.stored
+        if column.default is not None and column.type in ("boolean", "choice") and column.default != -1
+    )
+
+
+@hook("Create", stage=20, applies=_any, rank=-30)
+def fill_defaults(call: Call, change: Change) -> None:
+    """Yes/no and choice columns start with their default value."""
+    for name, value in _column_defaults(change.table):
+        change.values.setdefault(name, value)
+
+
+@hook("Create", stage=20, applies=lambda table: "createdon" in table.columns, rank=-20)
+def stamp_created(call: Call, change: Change) -> None:
+    """Created and modified by the caller now; ``overriddencreatedon`` moves the creation into the past."""
+    values, columns, me = change.values, change.table.columns, Ref("systemuser", call.caller.user_id)
+    backdated = values.get("overriddencreatedon")
+    values["createdon"] = backdated or call.now
+    if backdated:
+        values["overriddencreatedon"] = call.now
+    values["modifiedon"] = call.now
+    for name in ("createdby", "modifiedby"):
+        if name in columns and columns[name].is_lookup:
+            values[name] = me
+
+
+@hook("Update", stage=20, applies=lambda table: "modifiedon" in table.columns, rank=-20)
+def stamp_modified(call: Call, change: Change) -> None:
+    """Modified by the caller now."""
+    change.values["modifiedon"] = call.now
+    column = change.table.columns.get("modifiedby")
+    if column is not None and column.is_lookup:
+        change.values["modifiedby"] = Ref("systemuser", call.caller.user_id)
+
+
+@hook("Create", "Update", stage=20, applies=lambda table: table.user_owned, rank=-10)
+def fill_owner(call: Call, change: Change) -> None:
+    """The caller owns what nobody else does; the owning columns follow the owner."""
+    values, columns = change.values, change.table.columns
+    if change.event == "Create":
+        if values.get("ownerid") is None:
+            values["ownerid"] = Ref("systemuser", call.caller.user_id)
+    elif values.get("ownerid") is None:
+        values.pop("ownerid", None)
+        return
+    owner: Ref = values["ownerid"]
+    user = owner.table == "systemuser"
+    if "owninguser" in columns:
+        values["owninguser"] = owner if user else None
+    if "owningteam" in columns:
+        values["owningteam"] = None if user else owner
+    if "owningbusinessunit" in columns:
+        if owner.id == call.caller.user_id:
+            values["owningbusinessunit"] = Ref("businessunit", call.caller.business_unit_id)
+        else:
+            row = call.unit.get(call.schema.tables[owner.table], owner.id, ("businessunitid",))
+            values["owningbusinessunit"] = row["businessunitid"] if row else None

@@ -1,0 +1,1 @@
+"""Nouns: values that every other room speaks of. Pure; imports nothing of ours."""

@@ -1,0 +1,154 @@
+"""The few messages that every protocol translates into, and their results.
+
+Compound operations are ``Execute(name, parameters)``: an open registry in ``engine.handlers``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orgstead.model.query import Query
+from orgstead.model.record import Page, Record, Ref
+
+__all__ = [
+    "Associate", "Create", "Delete", "Disassociate", "Execute", "Message", "Options", "Parameter", "Result", "Retrieve",
+    "RetrieveMultiple", "Signature", "Update", "Upsert",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """Make a row. ``returning`` reads it back in the same unit of work."""
+
+    record: Record
+    returning: Query | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieve:
+    """Read one row; ``query`` carries columns and expands (its ``where`` is empty).
+
+    ``if_none_match``: answer ``unchanged`` when the row still has this version.
+    """
+
+    ref: Ref
+    query: Query
+    if_none_match: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrieveMultiple:
+    """Read the rows that satisfy a query. ``labels`` asks for the names of lookups' targets as well."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """Change the given columns of an existing row; ``if_match`` is the version that it must still have."""
+
+    ref: Ref
+    record: Record
+    if_match: int | None = None
+    returning: Query | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upsert:
+    """Create or update by key. ``create``/``update`` false forbids that half (If-Match, If-None-Match)."""
+
+    ref: Ref
+    record: Record
+    create: bool = True
+    update: bool = True
+    if_match: int | None = None
+    returning: Query | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """Remove a row; ``if_match`` is the version that it must still have."""
+
+    ref: Ref
+    if_match: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Associate:
+    """Tie two rows by a relationship (1:N from the one side, N:1 from the many side, or N:N)."""
+
+    ref: Ref
+    relationship: str
+    related: Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disassociate:
+    """Untie two rows; ``related`` None clears a to-one relationship."""
+
+    ref: Ref
+    relationship: str
+    related: Ref | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execute:
+    """Call a registered message by name. ``target`` is the row or table that it is bound to."""
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    target: Ref | str | None = None
+
+
+Message = Create | Retrieve | RetrieveMultiple | Update | Upsert | Delete | Associate | Disassociate | Execute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a request asks for beside its messages.
+
+    ``solution`` is the unique name of the solution that new components are added to; ``labels`` asks for the
+    names of the rows that lookups point at (formatted values).
+    """
+
+    solution: str | None = None
+    labels: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a message answers.
+
+    ``ref`` the row made or touched; ``created`` whether it is new; ``page`` rows read (one for Retrieve and
+    for ``returning``); ``value`` what an Execute answers; ``unchanged`` for a conditional read.
+    """
+
+    ref: Ref | None = None
+    created: bool = False
+    page: Page | None = None
+    value: Any = None
+    unchanged: bool = False
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A parameter or a return property of a message, typed as CSDL prints it (``Edm.Guid``, ``mscrm.account``)."""
+
+    name: str
+    type: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """How a message shows on the Web API: a function (GET) or an action (POST), bound to a table or not.
+
+    ``bound`` is "" for unbound, a logical name, or "*" for any table; ``collection`` bound to the entity set.
+    """
+
+    kind: str
+    parameters: tuple[Parameter, ...] = ()
+    returns: tuple[Parameter, ...] = ()
+    bound: str = ""
+    collection: bool = False

@@ -1,0 +1,195 @@
+"""The one query value that every query language translates into: unbound, in logical names.
+
+Nothing here is guaranteed to make sense: names may be unknown and values of the wrong type until
+``engine.bind`` has turned a Query into a ``model.plan.Plan``. Joins, expand and exists are three constructs
+on purpose: joins multiply rows under aliases, expand nests results, exists only tests.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = [
+    "Aggregate", "And", "Condition", "Exists", "Expand", "Field", "Group", "Join", "Not", "Or", "Order", "Predicate",
+    "Query", "ToMany", "ToOne", "Untyped",
+]  # fmt: skip
+
+
+class Untyped(str):
+    """A value of a language without literals of different types (FetchXML): read by the column's type in bind."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToOne:
+    """A hop from the many side of a relationship to the one side: along a lookup column.
+
+    ``target`` is the logical name of the table at the other end; it tells which one of a polymorphic
+    lookup is meant.
+    """
+
+    lookup: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToMany:
+    """A hop to the many side: along a 1:N (or N:N) relationship, by its schema name.
+
+    ``reverse`` picks the second end of an N:N relationship of a table with itself.
+    """
+
+    relationship: str
+    reverse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column: by name, through to-one hops, or of a join's alias.
+
+    In the output of ``languages.odata`` the hops are still navigation property names (str); the wire's
+    name table turns them into ``ToOne``.
+    """
+
+    name: str
+    path: tuple[Any, ...] = ()
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """``field operator values``; the operator is a FetchXML operator name.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/reference/operators plus
+    ``contains``/``not-contains`` (OData: the value is literal text, not a pattern). A value that is a
+    ``Field`` compares two columns.
+    """
+
+    field: Field
+    operator: str
+    values: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of ``items`` hold; true when empty."""
+
+    items: "tuple[Predicate, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """One of ``items`` holds; false when empty."""
+
+    items: "tuple[Predicate, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """``item`` does not hold, in the two-valued logic of OData (a comparison with null is false)."""
+
+    item: "Predicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """Some related row (``every``: each related row) satisfies ``where``.
+
+    ``path`` are to-one hops that lead to the table whose collection ``link`` is tested. Fields inside
+    ``where`` belong to the related table; ``alias`` is how they name it (an OData lambda variable).
+    ``outer`` names the enclosing scope that ``path`` starts from (None: the one around this test).
+    """
+
+    link: Any
+    where: "Predicate | None" = None
+    every: bool = False
+    path: tuple[Any, ...] = ()
+    alias: str | None = None
+    outer: str | None = None
+
+
+Predicate = And | Or | Not | Condition | Exists
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Sort by a field, or by an alias that aggregation defines."""
+
+    field: Field
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """A flat join under an alias: FetchXML's link-entity, SQL's JOIN. ``columns`` None means all."""
+
+    table: str
+    alias: str
+    from_column: str
+    to_column: str
+    kind: Literal["inner", "outer", "any", "not any", "all", "not all", "exists", "in", "first"] = "inner"
+    parent: str | None = None
+    intersect: bool = False
+    columns: "tuple[tuple[str, str | None], ...] | None" = ()
+    where: Predicate | None = None
+    joins: "tuple[Join, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expand:
+    """Nest related rows under ``name``; ``link`` is a ToOne or ToMany (a str before names are resolved)."""
+
+    link: Any
+    name: str
+    columns: tuple[str, ...] | None = None
+    where: Predicate | None = None
+    order: tuple[Order, ...] = ()
+    top: int | None = None
+    expand: "tuple[Expand, ...]" = ()
+    refs_only: bool = False
+    count: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate:
+    """``function`` over a field under ``alias``. ``count`` without a field counts rows."""
+
+    function: Literal["sum", "avg", "min", "max", "count", "countcolumn", "countdistinct"]
+    alias: str
+    field: Field | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Group by a field under ``alias``, or by a part of a date."""
+
+    field: Field
+    alias: str
+    dategrouping: Literal["day", "week", "month", "quarter", "year", "fiscal-period", "fiscal-year"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A question about one table.
+
+    ``columns`` None means every readable column. ``top`` limits the whole result; ``page_size`` one page;
+    ``after`` is the cursor that an earlier page gave. ``having`` filters groups (its fields are aliases).
+    ``count`` asks for the total as well (capped at 5,000 as Dataverse does); ``count_only`` for nothing else.
+    """
+
+    table: str
+    columns: tuple[str, ...] | None = None
+    where: Predicate | None = None
+    order: tuple[Order, ...] = ()
+    joins: tuple[Join, ...] = ()
+    expand: tuple[Expand, ...] = ()
+    groups: tuple[Group, ...] = ()
+    aggregates: tuple[Aggregate, ...] = ()
+    having: Predicate | None = None
+    distinct: bool = False
+    top: int | None = None
+    page_size: int | None = None
+    page_number: int = 1
+    after: tuple[Any, ...] | None = field(default=None)
+    count: bool = False
+    count_only: bool = False

@@ -1,0 +1,305 @@
+"""What each column type accepts, how a value looks in its canonical form, and how a person reads it.
+
+``coerce`` turns a decoded value of any wire into the canonical form of ``model.record.Record`` or raises a
+fault; ``format_value`` gives the text that Dataverse calls the formatted value (English, United States).
+Ranges: https://learn.microsoft.com/power-apps/maker/data-platform/types-of-fields
+"""
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta, timezone
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import Any
+
+from orgstead.errors import Fault, fault
+from orgstead.model.record import Record, Ref
+from orgstead.model.schema import Column
+
+__all__ = ["coerce", "format_value", "is_guid", "parse_datetime", "read_guid"]
+
+MAX_IMAGE_BYTES = 10 * 1024 * 1024
+INT32 = (-(2**31), 2**31 - 1)
+INT64 = (-(2**63), 2**63 - 1)
+MONEY = (Decimal("-922337203685477.5808"), Decimal("922337203685477.5807"))
+DECIMAL = (Decimal(-100_000_000_000), Decimal(100_000_000_000))
+DEFAULT_LENGTH = {"string": 100, "memo": 2000}
+
+_GUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_INSTANT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,12})?)?(Z|[+-]\d\d:\d\d)?)?", re.IGNORECASE
+)
+
+
+def is_guid(text: object) -> bool:
+    """Whether the text is a GUID with hyphens, in either case, without braces."""
+    return isinstance(text, str) and _GUID.fullmatch(text) is not None
+
+
+def read_guid(text: str) -> str:
+    """The canonical form of a GUID; raises InvalidGuid."""
+    if not is_guid(text):
+        raise fault("InvalidGuid", value=_short(text))
+    return text.lower()
+
+
+def parse_datetime(text: str) -> datetime:
+    """An instant in UTC without fraction out of ISO 8601 text (no offset: UTC); raises ValueError."""
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    year, month, day, hour, minute, second, offset = match.groups()
+    instant = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))
+    if offset and offset.upper() != "Z":
+        shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[4:6]))
+        instant = instant - shift if offset[0] == "+" else instant + shift
+    return instant.replace(tzinfo=timezone.utc)
+
+
+def coerce(column: Column, value: Any, table: str) -> Any:
+    """The canonical form of ``value`` for ``column``; None stays None.
+
+    Raises the faults InvalidValue, StringTooLong, ValueOutOfRange, ChoiceOutOfRange, InvalidGuid.
+    """
+    if value is None:
+        return None
+    try:
+        return _COERCE[column.type](column, value, table)
+    except (ValueError, OverflowError, InvalidOperation) as error:
+        raise _invalid(column, value, table) from error
+
+
+def _invalid(column: Column, value: Any, table: str) -> Fault:
+    return fault("InvalidValue", column=column.name, table=table, type=column.type, value=_short(value))
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 100 else f"{text[:100]}…"
+
+
+def _text(column: Column, value: Any, table: str) -> str:
+    if not isinstance(value, str):
+        raise _invalid(column, value, table)
+    limit = column.max_length or DEFAULT_LENGTH.get(column.type, 100)
+    if len(value) > limit:
+        raise fault("StringTooLong", column=column.name, table=table, max=limit)
+    if "\x00" in value:
+        raise _invalid(column, "text with a null character", table)
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise _invalid(column, "text with an unpaired surrogate", table) from None
+    return value
+
+
+def _bounded(column: Column, value: Any, table: str, low: Any, high: Any) -> Any:
+    if not low <= value <= high:
+        raise fault("ValueOutOfRange", column=column.name, table=table, min=low, max=high, value=_short(value))
+    return value
+
+
+def _integer(column: Column, value: Any, table: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _invalid(column, value, table)
+    low = INT32[0] if column.min is None else max(int(column.min), INT32[0])
+    high = INT32[1] if column.max is None else min(int(column.max), INT32[1])
+    return int(_bounded(column, value, table, low, high))
+
+
+def _bigint(column: Column, value: Any, table: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _invalid(column, value, table)
+    return int(_bounded(column, value, table, *INT64))
+
+
+def _number(column: Column, value: Any, table: str) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise _invalid(column, value, table)
+    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if not number.is_finite():
+        raise _invalid(column, value, table)
+    return number
+
+
+def _decimal(column: Column, value: Any, table: str) -> Decimal:
+    number = _number(column, value, table)
+    low, high = (MONEY if column.type == "money" else DECIMAL)
+    if column.min is not None:
+        low = max(low, Decimal(repr(column.min)))
+    if column.max is not None:
+        high = min(high, Decimal(repr(column.max)))
+    _bounded(column, number, table, low, high)
+    # Money keeps four places whatever its display precision is; a decimal keeps its column's.
+    places = 4 if column.type == "money" else (10 if column.precision is None else column.precision)
+    return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+
+
+def _double(column: Column, value: Any, table: str) -> float:
+    number = float(_number(column, value, table))
+    if not math.isfinite(number):
+        raise _invalid(column, value, table)
+    low = -100_000_000_000.0 if column.min is None else float(column.min)
+    high = 100_000_000_000.0 if column.max is None else float(column.max)
+    return float(_bounded(column, number, table, low, high))
+
+
+def _boolean(column: Column, value: Any, table: str) -> bool:
+    if not isinstance(value, bool):
+        raise _invalid(column, value, table)
+    return value
+
+
+def _choice(column: Column, value: Any, table: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _invalid(column, value, table)
+    if column.options and not any(option.value == value for option in column.options):
+        raise fault("ChoiceOutOfRange", column=column.name, table=table, value=value)
+    return value
+
+
+def _multichoice(column: Column, value: Any, table: str) -> tuple[int, ...] | None:
+    if isinstance(value, str):
+        value = [int(part) for part in value.split(",")] if value.strip() else []
+    if not isinstance(value, list | tuple) or len(value) > 1000:
+        raise _invalid(column, value, table)
+    return tuple(sorted({_choice(column, item, table) for item in value})) or None
+
+
+def _datetime(column: Column, value: Any, table: str) -> str:
+    if not isinstance(value, str):
+        raise _invalid(column, value, table)
+    instant = parse_datetime(value)
+    if column.date_only:
+        if len(value) != 10:
+            raise _invalid(column, value, table)
+        return value
+    if instant.year < 1753:
+        raise fault("ValueOutOfRange", column=column.name, table=table, min="1753-01-01", max="9999-12-31", value=value)
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _lookup(column: Column, value: Any, table: str) -> Ref:
+    if not isinstance(value, Ref):
+        raise _invalid(column, value, table)
+    if column.targets and value.table not in column.targets:
+        raise _invalid(column, value.table, table)
+    return value
+
+
+def _guid(column: Column, value: Any, table: str) -> str:
+    if not isinstance(value, str) or not is_guid(value):
+        raise _invalid(column, value, table)
+    return value.lower()
+
+
+def _image(column: Column, value: Any, table: str) -> bytes:
+    if isinstance(value, str):
+        if len(value) > MAX_IMAGE_BYTES * 4 // 3 + 4:
+            raise fault("PayloadTooLarge", limit=MAX_IMAGE_BYTES)
+        try:
+            value = base64.b64decode(value, validate=True)
+        except binascii.Error:
+            raise _invalid(column, "text that is not base64", table) from None
+    if not isinstance(value, bytes):
+        raise _invalid(column, value, table)
+    return value
+
+
+def _entityname(column: Column, value: Any, table: str) -> str:
+    if not isinstance(value, str) or len(value) > 128:
+        raise _invalid(column, value, table)
+    return value
+
+
+def _parties(column: Column, value: Any, table: str) -> tuple[Record, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, Record) for item in value):
+        raise _invalid(column, value, table)
+    return tuple(value)
+
+
+def _refused(column: Column, value: Any, table: str) -> Any:
+    raise fault("ReadOnlyColumn", column=column.name, table=table)
+
+
+_COERCE: Mapping[str, Callable[[Column, Any, str], Any]] = {
+    "string": _text,
+    "memo": _text,
+    "integer": _integer,
+    "bigint": _bigint,
+    "decimal": _decimal,
+    "money": _decimal,
+    "double": _double,
+    "boolean": _boolean,
+    "choice": _choice,
+    "state": _choice,
+    "status": _choice,
+    "multichoice": _multichoice,
+    "datetime": _datetime,
+    "lookup": _lookup,
+    "customer": _lookup,
+    "owner": _lookup,
+    "partylist": _parties,
+    "uniqueidentifier": _guid,
+    "image": _image,
+    "file": _refused,
+    "entityname": _entityname,
+    "managedproperty": _boolean,
+    "virtual": _refused,
+}
+
+
+def format_value(column: Column, value: Any, *, symbol: str = "$") -> str | None:
+    """The formatted value of a canonical value, or None where Dataverse gives none (plain text, GUIDs).
+
+    ``symbol`` is the currency's. Lookups are formatted with the name of their target by the caller, who has it.
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/select-columns#formatted-values
+    """
+    if value is None:
+        return None
+    formatter = _FORMAT.get(column.type)
+    if formatter is None:
+        return None
+    if column.type == "money":
+        sign, amount = ("-" if value < 0 else ""), abs(value)
+        return f"{sign}{symbol}{amount:,.{2 if column.precision is None else column.precision}f}"
+    return formatter(column, value)
+
+
+def _label(column: Column, value: Any) -> str | None:
+    number = int(value)
+    return next((option.label for option in column.options if option.value == number), None)
+
+
+def _yes_no(column: Column, value: Any) -> str:
+    return _label(column, value) or ("Yes" if value else "No")
+
+
+def _when(column: Column, value: str) -> str:
+    if column.date_only:
+        day = date.fromisoformat(value)
+        return f"{day.month}/{day.day}/{day.year}"
+    instant = parse_datetime(value)
+    day_text = f"{instant.month}/{instant.day}/{instant.year}"
+    if column.format == "DateOnly":
+        return day_text
+    return f"{day_text} {instant.hour % 12 or 12}:{instant.minute:02d} {'AM' if instant.hour < 12 else 'PM'}"
+
+
+_FORMAT: Mapping[str, Callable[[Column, Any], str | None]] = {
+    "integer": lambda column, value: f"{value:,}",
+    "bigint": lambda column, value: f"{value:,}",
+    "decimal": lambda column, value: f"{value:,.{2 if column.precision is None else column.precision}f}",
+    "double": lambda column, value: f"{value:,.{2 if column.precision is None else column.precision}f}",
+    "money": lambda column, value: None,
+    "boolean": _yes_no,
+    "managedproperty": _yes_no,
+    "choice": _label,
+    "state": _label,
+    "status": _label,
+    "multichoice": lambda column, value: "; ".join(filter(None, (_label(column, item) for item in value))),
+    "datetime": _when,
+    "entityname": lambda column, value: str(value),
+}

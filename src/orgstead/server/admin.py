@@ -1,0 +1,107 @@
+"""Health, and the admin plane under ``/_orgstead/``, apart from everything imitated.
+
+Outside development mode the admin plane is not there.
+"""
+
+from collections.abc import Mapping
+from html import escape
+
+import msgspec
+
+from orgstead.config import Config
+from orgstead.engine.pipeline import Engine
+from orgstead.identity.request import Answer
+from orgstead.server.http import Receive
+from orgstead.server.observed import Unsupported
+
+__all__ = ["Admin"]
+
+PLANE = "/_orgstead/"
+
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;color:#1b1f24}"
+    "code,pre{font:14px/1.5 ui-monospace,monospace;background:#f3f4f6;border-radius:4px}"
+    "code{padding:.1em .3em}pre{padding:1rem;overflow:auto}"
+    "table{border-collapse:collapse}td{padding:.2rem 1rem .2rem 0;vertical-align:top}"
+    "@media(prefers-color-scheme:dark){body{background:#15181c;color:#e6e8ea}code,pre{background:#23272d}}"
+)
+
+
+class Admin:
+    """Answers what belongs to no imitated protocol."""
+
+    def __init__(self, config: Config, engine: Engine, unsupported: Unsupported) -> None:
+        self._config = config
+        self._engine = engine
+        self._unsupported = unsupported
+
+    async def answer(
+        self, method: str, path: str, query: bytes, headers: Mapping[str, str], receive: Receive, origin: str
+    ) -> Answer | None:
+        """The answer to a path of this plane; None for a path of somebody else's."""
+        if path == "/healthz":
+            return _text(200, "ok")
+        if path == "/readyz":
+            return self._ready()
+        if path == "/" and method in ("GET", "HEAD"):
+            return self._front(origin)
+        if path.startswith(PLANE) and self._config.dev:
+            return self._plane(method, path[len(PLANE) :])
+        return None
+
+    def _ready(self) -> Answer:
+        try:
+            version = self._engine.store.schema_version()
+        except Exception:  # noqa: BLE001 - whatever it is, the database does not answer
+            return _text(503, "the database does not answer")
+        return _text(200, "ready") if version else _text(503, "the organisation is not there yet")
+
+    def _plane(self, method: str, name: str) -> Answer:
+        if name != "unsupported":
+            return _json(404, {"error": f"There is no {PLANE}{name[:100]}."})
+        if method not in ("GET", "HEAD"):
+            return _json(405, {"error": "Only GET."})
+        return _json(200, {"unsupported": [{"message": text, "count": n} for text, n in self._unsupported.listed()]})
+
+    def _front(self, origin: str) -> Answer:
+        config = self._config
+        rows = [("Web API", f"{origin}/api/data/v9.2/"), ("Authority", f"{origin}/{config.tenant_id}")]
+        if config.dev:
+            rows += [
+                ("Client id", config.development.client_id),
+                ("Client secret", config.development.client_secret),
+                ("Administrator", f"{config.development.admin_upn} / {config.development.admin_password}"),
+            ]
+        table = "".join(f"<tr><td>{escape(name)}</td><td><code>{escape(value)}</code></td></tr>" for name, value in rows)
+        example = _EXAMPLE.format(origin=origin, tenant=config.tenant_id) if config.dev else ""
+        body = (
+            "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+            f"<title>Orgstead</title><style>{_STYLE}</style><h1>Orgstead</h1>"
+            "<p>An organisation of your own that speaks the Dynamics 365 protocols.</p>"
+            f"<table>{table}</table>{f'<pre>{escape(example)}</pre>' if example else ''}</html>"
+        )
+        policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+        headers = (
+            ("Content-Type", "text/html; charset=utf-8"),
+            ("Content-Security-Policy", policy),
+            ("X-Content-Type-Options", "nosniff"),
+        )
+        return Answer(status=200, headers=headers, body=body.encode())
+
+
+_EXAMPLE = """\
+TOKEN=$(curl -s {origin}/{tenant}/oauth2/v2.0/token \\
+  -d grant_type=client_credentials -d client_id=0d365000-0000-4000-8000-0000000000c1 \\
+  -d client_secret=orgstead-dev-secret -d scope={origin}/.default \\
+  | python3 -c 'import json,sys; print(json.load(sys.stdin)["access_token"])')
+curl -s -H "Authorization: Bearer $TOKEN" \\
+  '{origin}/api/data/v9.2/accounts?$select=name&$top=3'
+"""
+
+
+def _text(status: int, text: str) -> Answer:
+    return Answer(status=status, headers=(("Content-Type", "text/plain; charset=utf-8"),), body=text.encode())
+
+
+def _json(status: int, value: object) -> Answer:
+    return Answer(status=status, headers=(("Content-Type", "application/json"),), body=msgspec.json.encode(value))

@@ -1,0 +1,153 @@
+"""The ASGI application: which adapter answers which address.
+
+The Web API is dispatched from the raw path, because its addresses are a grammar of their own and its routes
+depend on the schema; everything else is a handful of fixed routes.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+import structlog
+
+from orgstead.config import Config
+from orgstead.engine.pipeline import Engine
+from orgstead.errors import Fault, fault
+from orgstead.identity.bearer import InvalidToken, challenge
+from orgstead.identity.request import Request as IdentityRequest
+from orgstead.identity.request import read_fields
+from orgstead.identity.resources import own_audiences
+from orgstead.identity.server import AuthorizationServer
+from orgstead.server.admin import Admin
+from orgstead.server.callers import Callers
+from orgstead.server.dataverse import Dataverse
+from orgstead.server.http import Receive, Scope, Send, headers_of, origin_of, read_body, request_id, send_answer
+from orgstead.wire.odata.response import failure
+
+__all__ = ["Application"]
+
+log = structlog.get_logger()
+
+API = "/api/data/"
+VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
+COMMON = (("x-content-type-options", "nosniff"), ("cache-control", "no-cache"))
+
+
+class Application:
+    """One organisation's server."""
+
+    def __init__(
+        self,
+        config: Config,
+        engine: Engine,
+        dataverse: Dataverse,
+        authority: AuthorizationServer,
+        callers: Callers,
+        admin: Admin,
+    ) -> None:
+        self._config = config
+        self._engine = engine
+        self._dataverse = dataverse
+        self._authority = authority
+        self._callers = callers
+        self._admin = admin
+        self._trusted = frozenset(config.trusted_proxies)
+        self._audiences: dict[str, frozenset[str]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; other kinds of ASGI scopes are refused."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await _lifespan(receive, send)
+                return
+            raise NotImplementedError(scope["type"])
+        raw = scope["raw_path"].decode("latin-1")
+        try:
+            headers = headers_of(scope)
+            origin = origin_of(scope, headers, base_url=self._config.base_url, trusted=self._trusted)
+            if raw.startswith(API):
+                await self._api(scope, receive, send, raw, headers, origin)
+            else:
+                await self._other(scope, receive, send, raw, headers, origin)
+        except ConnectionResetError:
+            log.info("client went away", path=raw)
+        except Fault as error:
+            reply = failure(error)
+            await send_answer(send, reply.status, (*reply.headers, *COMMON), reply.body)
+
+    async def _api(
+        self, scope: Scope, receive: Receive, send: Send, raw: str, headers: Mapping[str, str], origin: str
+    ) -> None:
+        version, _, path = raw[len(API) :].partition("/")
+        identifier = request_id()
+        extra = [*COMMON, ("x-ms-service-request-id", identifier), ("req_id", identifier)]
+        if "x-ms-client-request-id" in headers:
+            extra.append(("x-ms-client-request-id", headers["x-ms-client-request-id"][:100]))
+        try:
+            if version not in VERSIONS:
+                raise fault("ResourceNotFound", segment=version[:100])
+            caller = self._callers.find(headers.get("authorization"), self._own(origin))
+            limit = self._config.max_batch_bytes if path.startswith("$batch") else self._config.max_body_bytes
+            body = await read_body(receive, headers, limit) if scope["method"] not in ("GET", "DELETE") else b""
+        except Fault as error:
+            if error.name == "Unauthenticated":
+                extra.append(("www-authenticate", self._challenge(origin, error)))
+            reply = failure(error)
+        else:
+            reply = await self._dataverse.answer(
+                scope["method"],
+                path,
+                scope["query_string"].decode("latin-1"),
+                headers,
+                body,
+                f"{origin}{API}{version}/",
+                caller,
+            )
+        await send_answer(send, reply.status, (*reply.headers, *extra), reply.body)
+
+    def _own(self, origin: str) -> frozenset[str]:
+        """The audiences that a token may be for: the address the request came to, and the configured ones."""
+        found = self._audiences.get(origin)
+        if found is None:
+            if len(self._audiences) > 256:
+                self._audiences.clear()
+            found = self._audiences[origin] = own_audiences(origin, *self._config.own_urls)
+        return found
+
+    def _challenge(self, origin: str, error: Fault) -> str:
+        authority = self._config.authority_url or origin
+        reason = InvalidToken("refused", error.hint) if error.hint else None
+        return challenge(authority, self._config.tenant_id, origin, reason)
+
+    async def _other(
+        self, scope: Scope, receive: Receive, send: Send, raw: str, headers: Mapping[str, str], origin: str
+    ) -> None:
+        method, path = scope["method"], scope["path"]
+        answer = await self._admin.answer(method, path, scope["query_string"], headers, receive, origin)
+        if answer is None:
+            body = await read_body(receive, headers, 64 * 1024) if method == "POST" else b""
+            request = IdentityRequest(
+                method=method,
+                path=path,
+                base_url=origin,
+                query=read_fields(scope["query_string"]),
+                form=read_fields(body) if body else {},
+                headers=headers,
+            )
+            loop = asyncio.get_running_loop()
+            # Passwords and signatures cost milliseconds of processor: not on the event loop.
+            answer = await loop.run_in_executor(None, self._authority.handle, request)
+        if answer is None:
+            raise fault("ResourceNotFound", segment=raw[:100])
+        await _send(send, answer.status, answer.headers, answer.body, head=method == "HEAD")
+
+
+async def _send(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes, *, head: bool) -> None:
+    await send_answer(send, status, headers, b"" if head else body)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,185 @@
+"""The adapter of the Web API: bytes in, operations through the engine, bytes out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import structlog
+
+from orgstead.engine.context import Caller
+from orgstead.engine.pipeline import Engine, Job
+from orgstead.errors import Fault, fault
+from orgstead.model.messages import Message, Options, Result, Signature
+from orgstead.model.schema import Schema
+from orgstead.server.http import request_id
+from orgstead.server.lanes import Lanes
+from orgstead.server.observed import Unsupported
+from orgstead.wire.odata.batch import Answer, ChangeSet, Part, read_batch, write_batch
+from orgstead.wire.odata.names import Names
+from orgstead.wire.odata.prefer import parse_prefer
+from orgstead.wire.odata.request import Operation, Request, decode
+from orgstead.wire.odata.response import VERSION, Reply, failure
+
+__all__ = ["Dataverse"]
+
+log = structlog.get_logger()
+
+WHOLE = "@Microsoft.PowerApps.CDS.ErrorDetails"
+
+
+class Dataverse:
+    """Answers requests below ``/api/data/v9.x/``."""
+
+    def __init__(self, engine: Engine, lanes: Lanes, unsupported: Unsupported) -> None:
+        self._engine = engine
+        self._lanes = lanes
+        self._unsupported = unsupported
+        self._names = Names(engine.schema)
+        self._signatures: Mapping[str, Signature] = {
+            name: handler.signature
+            for name, handler in engine.registry.handlers.items()
+            if handler.signature is not None
+        }
+
+    def names(self, schema: Schema) -> Names:
+        """The name tables of the current schema."""
+        if self._names.schema is not schema:
+            self._names = Names(schema)
+        return self._names
+
+    async def answer(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, base: str, caller: Caller
+    ) -> Reply:
+        """Answer one request; every failure is an answer, too."""
+        request = Request(
+            method=method,
+            path=path,
+            query=query,
+            headers=headers,
+            body=body,
+            base=base,
+            signatures=self._signatures,
+        )
+        try:
+            if path.strip("/") == "$batch":
+                return await self._batch(request, caller)
+            return await self._single(request, caller)
+        except Exception as error:  # noqa: BLE001 - the last line: nothing leaves as a bare 500
+            return self._failed(error, headers)
+
+    async def _single(self, request: Request, caller: Caller) -> Reply:
+        operation = decode(request, self.names(self._engine.schema))
+        results = await self._lanes.run(Job(operation.messages, caller, operation.options))
+        return operation.render(results)
+
+    def _failed(self, error: Exception, headers: Mapping[str, str]) -> Reply:
+        if not isinstance(error, Fault):
+            log.error("unexpected failure", exc_info=error)
+            error = fault("Unexpected")
+        self._unsupported.note(error)
+        try:
+            annotations = parse_prefer(headers.get("prefer", "")).wants(WHOLE)
+        except Fault:
+            annotations = False
+        return failure(error, annotations=annotations)
+
+    # -- batches -------------------------------------------------------------------------------------------------
+    async def _batch(self, request: Request, caller: Caller) -> Reply:
+        if request.method != "POST":
+            raise fault("MethodNotAllowed", method=request.method, resource="$batch")
+        items = read_batch(request.headers.get("content-type", ""), request.body)
+        keep_going = parse_prefer(request.headers.get("prefer", "")).continue_on_error
+        answers: list[Answer | Sequence[Answer]] = []
+        failed = False
+        for item in items:
+            if isinstance(item, ChangeSet):
+                answer, ok = await self._change_set(item, request, caller)
+            else:
+                reply = await self._part(item, request, caller)
+                answer, ok = _answer(reply, item.content_id), reply.status < 400
+            answers.append(answer)
+            if not ok:
+                failed = True
+                if not keep_going:
+                    break
+        content_type, body = write_batch(answers)
+        status = 400 if failed and not keep_going else 200
+        return Reply(status=status, headers=(("Content-Type", content_type), VERSION), body=body)
+
+    async def _part(self, part: Part, batch: Request, caller: Caller) -> Reply:
+        try:
+            return await self._single(_request(part, batch, {}), caller)
+        except Exception as error:  # noqa: BLE001 - a part's failure is its answer
+            return self._failed(error, part.headers)
+
+    async def _change_set(
+        self, change_set: ChangeSet, batch: Request, caller: Caller
+    ) -> tuple[Answer | Sequence[Answer], bool]:
+        """All of the parts, or none and the answer of the one that failed."""
+        operations: list[Operation] = []
+        pending: dict[str, tuple[int, str]] = {}
+        part: Part | None = None
+        try:
+            messages: list[Message] = []
+            for part in change_set.parts:
+                operation = decode(_request(part, batch, pending), self.names(self._engine.schema))
+                if len(operation.messages) != 1:
+                    raise fault("InvalidBatch", message="A change set holds changes only.")
+                if part.content_id is not None and operation.table is not None:
+                    pending[part.content_id] = (len(messages), operation.table)
+                operations.append(operation)
+                messages.extend(operation.messages)
+            options = _common([operation.options for operation in operations])
+            results: list[Result] = await self._lanes.run(Job(messages, caller, options)) if messages else []
+            replies = [op.render((result,)) for op, result in zip(operations, results, strict=True)]
+        except Exception as error:  # noqa: BLE001 - a change set's failure is its answer
+            index = getattr(error, "index", None)
+            culprit = change_set.parts[index] if index is not None else part
+            headers = culprit.headers if culprit is not None else {}
+            return _answer(self._failed(error, headers), culprit.content_id if culprit is not None else None), False
+        return [_answer(reply, part.content_id) for reply, part in zip(replies, change_set.parts, strict=True)], True
+
+
+def _common(options: Sequence[Options]) -> Options:
+    """One set of options for a change set: labels if anybody wants them, the first solution named."""
+    return Options(
+        labels=any(each.labels for each in options),
+        solution=next((each.solution for each in options if each.solution), None),
+    )
+
+
+def _request(part: Part, batch: Request, pending: Mapping[str, tuple[int, str]]) -> Request:
+    """A part as a request of its own. Headers of the batch hold for its parts unless they say otherwise."""
+    url = part.url
+    if url[:8].lower().startswith(("http://", "https://")):
+        parts = urlsplit(url)
+        url = parts.path + (f"?{parts.query}" if parts.query else "")
+    path, _, query = url.partition("?")
+    if path.startswith("/"):
+        prefix, _, rest = path.partition("/api/data/")
+        version, _, path = rest.partition("/")
+        if prefix or not version.startswith("v9."):
+            raise fault("ResourceNotFound", segment=part.url[:100])
+    inherited = {name: value for name, value in batch.headers.items() if name in ("mscrm.solutionuniquename",)}
+    return replace(
+        batch,
+        method=part.method,
+        path=path,
+        query=query.partition("#")[0],
+        headers={**inherited, **part.headers},
+        body=part.body,
+        pending=dict(pending),
+        in_batch=True,
+    )
+
+
+def _answer(reply: Reply, content_id: str | None) -> Answer:
+    headers = [*reply.headers, ("x-ms-service-request-id", request_id())] if reply.status >= 400 else reply.headers
+    return Answer(
+        status=reply.status,
+        reason=HTTPStatus(reply.status).phrase,
+        headers=headers,
+        body=reply.body,
+        content_id=content_id,
+    )

@@ -1,0 +1,80 @@
+"""The little of HTTP that every adapter needs: headers, bodies, addresses, answers."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+from orgstead.errors import fault
+
+__all__ = ["Receive", "Scope", "Send", "headers_of", "origin_of", "read_body", "request_id", "send_answer"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_HEADERS = 100
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Header values by lower-case name; repeated headers are joined by commas."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1")
+        text = value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    if len(headers) > MAX_HEADERS:
+        raise fault("InvalidHeader", name="headers", value=f"more than {MAX_HEADERS}")
+    return headers
+
+
+def origin_of(scope: Scope, headers: Mapping[str, str], *, base_url: str | None, trusted: frozenset[str]) -> str:
+    """Scheme and host as the client sees them: ``https://crm.example:5366``.
+
+    ``base_url`` wins; X-Forwarded-Proto and X-Forwarded-Host count only from a trusted proxy's address.
+    """
+    if base_url is not None:
+        return base_url.rstrip("/")
+    scheme, host = scope["scheme"], headers.get("host")
+    client = scope.get("client")
+    if trusted and client is not None and client[0] in trusted:
+        scheme = headers.get("x-forwarded-proto", scheme).split(",")[0].strip()
+        host = headers.get("x-forwarded-host", host or "").split(",")[0].strip() or host
+    if not host:
+        server = scope.get("server") or ("localhost", None)
+        host = f"{server[0]}:{server[1]}" if server[1] else str(server[0])
+    return f"{scheme}://{host}"
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
+    """The whole body; raises PayloadTooLarge above ``limit`` bytes, before reading it where its length is given."""
+    length = headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise fault("PayloadTooLarge", limit=limit)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionResetError
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise fault("PayloadTooLarge", limit=limit)
+        parts.append(part)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def send_answer(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+    """Send an answer whole."""
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]
+    if status not in (204, 304):
+        raw.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+def request_id() -> str:
+    """A random GUID that names a request in logs and answers."""
+    text = secrets.token_hex(16)
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"

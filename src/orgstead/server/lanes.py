@@ -1,0 +1,93 @@
+"""Where work runs: short work on the event loop, long work in threads, writes in groups.
+
+A point read takes microseconds, less than handing it to a thread, so reads start on the loop with a budget of
+database steps; a read that exceeds it starts again in a thread. Writes that arrive in the same turn of the loop
+share one transaction and one commit, each under its own savepoint.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from orgstead.engine.pipeline import Engine, Job
+from orgstead.engine.ports import BudgetExceeded
+from orgstead.model.messages import Execute, Result
+
+__all__ = ["Lanes"]
+
+# Steps of SQLite's virtual machine that a read may take on the loop: a few milliseconds.
+READ_BUDGET = 150_000
+MAX_GROUP = 64
+MAX_INLINE_MESSAGES = 16
+
+
+class Lanes:
+    """Runs jobs of one engine. ``inline`` is for databases in the same process; others are always waited for."""
+
+    def __init__(self, engine: Engine, *, inline: bool, workers: int = 8) -> None:
+        self._engine = engine
+        self._inline = inline
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="orgstead")
+        self._waiting: list[tuple[Job, asyncio.Future[list[Result]]]] = []
+        self._scheduled = False
+
+    async def run(self, job: Job) -> list[Result]:
+        """Run a job's messages as one unit. Raises its fault."""
+        if not job.messages:
+            return []
+        if self._engine.writes(job.messages):
+            return await self._write(job)
+        if self._inline:
+            try:
+                return self._engine.read(job, READ_BUDGET)
+            except BudgetExceeded:
+                pass
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._engine.read, job)
+
+    async def _write(self, job: Job) -> list[Result]:
+        loop = asyncio.get_running_loop()
+        if not self._inline:
+            await loop.run_in_executor(self._pool, self._engine.run_group, (job,))
+            if isinstance(job.outcome, Exception):
+                raise job.outcome
+            return job.outcome
+        future: asyncio.Future[list[Result]] = loop.create_future()
+        self._waiting.append((job, future))
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._start)
+        return await future
+
+    def _start(self) -> None:
+        """Take what is waiting and run it: here when it is small, else in a thread."""
+        group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+        jobs = [job for job, _ in group]
+        if sum(len(job.messages) for job in jobs) <= MAX_INLINE_MESSAGES * len(jobs) and not any(map(self._heavy, jobs)):
+            self._engine.run_group(jobs)
+            self._finish(group)
+            return
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._pool, self._engine.run_group, jobs)
+        running.add_done_callback(lambda _: self._finish(group))
+
+    def _finish(self, group: Sequence[tuple[Job, "asyncio.Future[list[Result]]"]]) -> None:
+        for job, future in group:
+            if future.done():
+                continue
+            if isinstance(job.outcome, Exception):
+                future.set_exception(job.outcome)
+            else:
+                future.set_result(job.outcome)
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._start)
+        else:
+            self._scheduled = False
+
+    def _heavy(self, job: Job) -> bool:
+        return len(job.messages) > MAX_INLINE_MESSAGES or any(
+            isinstance(message, Execute) and self._engine.registry.find(message.name).heavy for message in job.messages
+        )
+
+    def close(self) -> None:
+        """Wait for what runs, take nothing more."""
+        self._pool.shutdown()

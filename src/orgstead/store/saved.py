@@ -1,0 +1,70 @@
+"""The saved schema: a row per definition, as JSON without what is at its default."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+import msgspec
+
+from orgstead.model.schema import Choice, ManyToMany, OneToMany, Schema, Table
+
+__all__ = ["CREATE", "changes", "read_schema", "write_body"]
+
+CREATE = (
+    'CREATE TABLE IF NOT EXISTS "orgstead_definition" '
+    '("kind" TEXT NOT NULL, "name" TEXT NOT NULL, "body" TEXT NOT NULL, PRIMARY KEY ("kind", "name"))',
+    'CREATE TABLE IF NOT EXISTS "orgstead_setting" ("name" TEXT NOT NULL PRIMARY KEY, "value" TEXT NOT NULL)',
+)
+KINDS: Mapping[str, Any] = {"table": Table, "one_to_many": OneToMany, "many_to_many": ManyToMany, "choice": Choice}
+
+
+def write_body(definition: Any) -> str:
+    """A definition as JSON."""
+    return msgspec.json.encode(_lean(definition)).decode()
+
+
+def _lean(value: Any) -> Any:
+    """Dataclasses as dictionaries of what differs from the defaults."""
+    names = getattr(value, "__dataclass_fields__", None)
+    if names is None:
+        if isinstance(value, Mapping):
+            return {name: _lean(item) for name, item in value.items()}
+        return [_lean(item) for item in value] if isinstance(value, tuple) else value
+    return {f.name: _lean(v) for f in fields(value) if (v := getattr(value, f.name)) != _default(f)}
+
+
+def _default(field: Any) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def read_schema(version: int, rows: Iterator[tuple[str, str, str]]) -> Schema:
+    """The schema out of its saved rows."""
+    found: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+    for kind, name, body in rows:
+        found[kind][name] = _decoders[kind].decode(body)
+    return Schema(
+        version=version,
+        tables=found["table"],
+        one_to_many=found["one_to_many"],
+        many_to_many=found["many_to_many"],
+        choices=found["choice"],
+    )
+
+
+_decoders = {kind: msgspec.json.Decoder(made) for kind, made in KINDS.items()}
+
+
+def changes(old: Schema, new: Schema) -> Iterator[tuple[str, str, Any | None]]:
+    """What differs: kind, name and the new definition (None: gone)."""
+    for kind, before, after in (
+        ("table", old.tables, new.tables),
+        ("one_to_many", old.one_to_many, new.one_to_many),
+        ("many_to_many", old.many_to_many, new.many_to_many),
+        ("choice", old.choices, new.choices),
+    ):
+        for name in before.keys() - after.keys():
+            yield kind, name, None
+        for name, definition in after.items():
+            if before.get(name) is not definition:
+                yield kind, name, definition
+

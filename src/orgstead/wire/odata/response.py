@@ -1,0 +1,230 @@
+"""Results to answers: status, headers, JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from orgstead.errors import Fault
+from orgstead.languages.paging import write_cookie
+from orgstead.model.messages import Result
+from orgstead.model.plan import Col, Plan
+from orgstead.model.record import Page
+from orgstead.wire.odata.encode import Annotations, encode_rows, wire_value
+from orgstead.wire.odata.errors import fault_body
+from orgstead.wire.odata.names import Names
+from orgstead.wire.odata.prefer import Prefer
+
+__all__ = ["JSON_TYPE", "Reply", "Shape", "dump", "failure", "json_reply"]
+
+JSON_TYPE = "application/json; odata.metadata=minimal"
+ERROR_TYPE = "application/json; odata.metadata=minimal"
+COUNT_ANNOTATION = "Microsoft.Dynamics.CRM.totalrecordcount"
+COUNT_CAPPED = "Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"
+VERSION = ("OData-Version", "4.0")
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer of the Web API, before anything of HTTP's transport is added."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = (VERSION,)
+    body: bytes = b""
+
+
+def dump(value: Any) -> bytes:
+    """JSON with decimals as exact numbers."""
+    return _encoder.encode(value)
+
+
+def json_reply(value: Any, *, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Reply:
+    """An answer with a JSON body."""
+    return Reply(status=status, headers=(("Content-Type", JSON_TYPE), VERSION, *headers), body=dump(value))
+
+
+def failure(error: Fault, *, annotations: bool = False) -> Reply:
+    """The answer that a fault is."""
+    return Reply(
+        status=error.status,
+        headers=(("Content-Type", ERROR_TYPE), VERSION),
+        body=fault_body(error, annotations=annotations),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What an answer needs of its request: where addresses start, names, preferences.
+
+    ``base`` is the API's root; ``context`` what follows ``$metadata#``; ``link`` the request's address without
+    ``$skiptoken``, for next links.
+    """
+
+    base: str
+    names: Names
+    prefer: Prefer
+    annotations: Annotations
+    context: str = ""
+    link: str = ""
+
+    def applied(self) -> tuple[tuple[str, str], ...]:
+        """The Preference-Applied header, if any preference was applied."""
+        return (("Preference-Applied", self.prefer.applied),) if self.prefer.applied else ()
+
+    def address(self, table: str, id: str) -> str:
+        """The absolute address of a row."""
+        return self.base + self.names.address(table, id)
+
+    def collection(self, results: Sequence[Result]) -> Reply:
+        """A page of rows."""
+        page = _page(results)
+        body: dict[str, Any] = {"@odata.context": f"{self.base}$metadata#{self.context}"}
+        if page.total is not None:
+            body["@odata.count"] = page.total
+            if self.prefer.wants(COUNT_ANNOTATION):
+                body[f"@{COUNT_ANNOTATION}"] = page.total
+            if self.prefer.wants(COUNT_CAPPED):
+                body[f"@{COUNT_CAPPED}"] = page.capped
+        body["value"] = encode_rows(page, self.names, self.annotations)
+        if page.after is not None:
+            body["@odata.nextLink"] = self.next_link(page)
+        return json_reply(body, headers=self.applied())
+
+    def next_link(self, page: Page) -> str:
+        """The address of the next page."""
+        cookie = write_cookie(page.number + 1, _cursor_names(page.plan), page.after or ())
+        joint = "&" if "?" in self.link else "?"
+        return f"{self.link}{joint}$skiptoken={quote(cookie, safe=_COOKIE_SAFE)}"
+
+    def count(self, results: Sequence[Result]) -> Reply:
+        """A count as plain text."""
+        text = str(_page(results).total or 0)
+        return Reply(status=200, headers=(("Content-Type", "text/plain"), VERSION), body=text.encode())
+
+    def entity(self, results: Sequence[Result]) -> Reply:
+        """One row; 304 when it is the version that the client has."""
+        (result,) = results
+        if result.unchanged:
+            return Reply(status=304, headers=(VERSION, ("ETag", f'W/"{result.version}"')))
+        return self._row(result, 200)
+
+    def written(self, results: Sequence[Result]) -> Reply:
+        """A created or changed row: its address, or the row itself when it was asked for."""
+        (result,) = results
+        if result.page is not None:
+            return self._row(result, 201 if result.created else 200)
+        if result.ref is None:
+            return Reply(status=204)
+        address = self.address(result.ref.table, result.ref.id)
+        headers = [VERSION, ("OData-EntityId", address)]
+        if result.created:
+            headers.insert(1, ("Location", address))
+        return Reply(status=204, headers=(*headers, *self.applied()))
+
+    def _row(self, result: Result, status: int) -> Reply:
+        page = result.page
+        if page is None or result.ref is None:
+            raise TypeError("a row was promised")
+        (row,) = encode_rows(page, self.names, self.annotations)
+        headers = list(self.applied())
+        if "@odata.etag" in row:
+            headers.append(("ETag", row["@odata.etag"]))
+        if result.created:
+            address = self.address(result.ref.table, result.ref.id)
+            headers += [("Location", address), ("OData-EntityId", address)]
+        body = {"@odata.context": f"{self.base}$metadata#{self.context}/$entity", **row}
+        return json_reply(body, status=status, headers=headers)
+
+    def nothing(self, results: Sequence[Result]) -> Reply:
+        """Done, with nothing to say."""
+        return Reply(status=204)
+
+    def property(self, results: Sequence[Result], name: str) -> Reply:
+        """One value of a row; 204 when it is null."""
+        value, table, id = _single_value(results, name)
+        if value is None:
+            return Reply(status=204)
+        set_name = self.names.set_of(table)
+        context = f"{self.base}$metadata#{set_name}({id})/{name}"
+        return json_reply({"@odata.context": context, "value": value})
+
+    def raw_value(self, results: Sequence[Result], name: str) -> Reply:
+        """One value of a row as text, or as bytes for an image; 204 when it is null."""
+        value, _, _ = _single_value(results, name, raw=True)
+        if value is None:
+            return Reply(status=204)
+        if isinstance(value, bytes):
+            return Reply(status=200, headers=(("Content-Type", "application/octet-stream"), VERSION), body=value)
+        text = value if isinstance(value, str) else dump(value).decode()
+        return Reply(status=200, headers=(("Content-Type", "text/plain"), VERSION), body=text.encode())
+
+    def expanded(self, results: Sequence[Result], name: str, *, reference: bool = False) -> Reply:
+        """The row at the end of a to-one navigation property, out of an expanded parent; 204 when there is none."""
+        (result,) = results
+        page = result.page
+        if page is None:
+            raise TypeError("a row was promised")
+        (row,) = encode_rows(page, self.names, self.annotations)
+        inner = row[name]
+        if inner is None:
+            return Reply(status=204)
+        if reference:
+            return json_reply(
+                {"@odata.context": f"{self.base}$metadata#$ref", "@odata.id": self.base + inner["@odata.id"]}
+            )
+        return json_reply({"@odata.context": f"{self.base}$metadata#{self.context}/$entity", **inner})
+
+    def references(self, results: Sequence[Result]) -> Reply:
+        """The addresses of a page of rows."""
+        page = _page(results)
+        table = page.plan.source.table
+        rows = encode_rows(page, self.names)
+        body: dict[str, Any] = {
+            "@odata.context": f"{self.base}$metadata#Collection($ref)",
+            "value": [{"@odata.id": self.address(table.logical_name, row[table.primary_id])} for row in rows],
+        }
+        if page.after is not None:
+            body["@odata.nextLink"] = self.next_link(page)
+        return json_reply(body)
+
+    def value(self, results: Sequence[Result], type_name: str) -> Reply:
+        """What an action or a function answers: the properties of its response type, or nothing."""
+        (result,) = results
+        if result.value is None:
+            return Reply(status=204)
+        body = result.value if isinstance(result.value, Mapping) else {"value": result.value}
+        return json_reply({"@odata.context": f"{self.base}$metadata#{type_name}", **body}, headers=self.applied())
+
+
+# What the service leaves readable in a skip token.
+_COOKIE_SAFE = "%=*()-_.!~'"
+
+
+def _page(results: Sequence[Result]) -> Page:
+    page = results[-1].page
+    if page is None:
+        raise TypeError("a page was promised")
+    return page
+
+
+def _cursor_names(plan: Plan) -> list[str]:
+    if not plan.keyed:
+        return ["offset"]
+    return [sort.of.column.name if isinstance(sort.of, Col) else "value" for sort in plan.order]
+
+
+def _single_value(results: Sequence[Result], name: str, *, raw: bool = False) -> tuple[Any, str, str]:
+    (result,) = results
+    page = result.page
+    if page is None or result.ref is None:
+        raise TypeError("a row was promised")
+    (row,) = page.rows
+    for output, value in zip(page.plan.outputs, row, strict=False):
+        if output.part == "value" and name in (output.name, f"_{output.name}_value"):
+            shown = value if raw and isinstance(value, bytes) else wire_value(output, value)
+            return shown, result.ref.table, result.ref.id
+    raise KeyError(name)
