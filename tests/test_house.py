@@ -25,6 +25,7 @@ REFERENCE = ROOT / "docs" / "reference"
 
 # Who may import whom. The left side is a package or module below `orgstead` (of `wire`, one wire); it may import
 # itself, and what is on the right with everything below it. What stands on no left side is not part of the design.
+# `wire.definitions` is no wire: it is the metadata vocabulary that OData and SOAP have in common.
 EVERYTHING = frozenset({""})
 ARROWS: Mapping[str, frozenset[str]] = {
     "errors": frozenset(),
@@ -32,11 +33,12 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "model": frozenset({"errors"}),
     "languages": frozenset({"errors", "model"}),
     "wire": frozenset(),
+    "wire.definitions": frozenset({"errors", "model"}),
     "wire.crm": frozenset({"errors", "model", "languages"}),
     "wire.finops": frozenset({"errors", "model", "languages"}),
     "wire.mcp": frozenset({"errors", "model", "languages"}),
-    "wire.odata": frozenset({"errors", "model", "languages"}),
-    "wire.soap": frozenset({"errors", "model", "languages"}),
+    "wire.odata": frozenset({"errors", "model", "languages", "wire.definitions"}),
+    "wire.soap": frozenset({"errors", "model", "languages", "wire.definitions"}),
     "wire.webhook": frozenset({"errors", "model", "languages"}),
     "engine": frozenset({"errors", "config", "model"}),
     "store": frozenset({"errors", "config", "model", "engine.ports"}),
@@ -56,7 +58,9 @@ MAY_IMPORT_APP = frozenset({"app", "cli"})
 
 # A module is near 150 lines. Over 400 it needs a reason here; over 700 no reason is good enough.
 LINES_WITHOUT_REASON, LINES_AT_MOST = 400, 700
-LONG_FOR_A_REASON: Mapping[str, str] = {}
+LONG_FOR_A_REASON: Mapping[str, str] = {
+    "wire.definitions.names": "a table of names, not code",
+}
 
 # Exported data classes of the model and the engine are frozen, slotted and keyword-only, but for these (or for those
 # of these modules): what they lack, and why.

@@ -106,7 +106,7 @@ def certificate_from_pem(pem: str | bytes) -> Certificate:
     certificate = x509.load_pem_x509_certificate(data)
     key = certificate.public_key()
     if not isinstance(key, RSAPublicKey):
-        raise ValueError("a certificate credential needs an RSA key")  # noqa: TRY004 - the text is wrong
+        raise ValueError("a certificate credential needs an RSA key")
     der = certificate.public_bytes(Encoding.DER)
     return Certificate(
         # x5t is defined over SHA-1 (RFC 7515, 4.1.7); it names the certificate and proves nothing.

@@ -66,6 +66,9 @@ def ensure_certificates(
     wildcards, IP addresses). Files are kept while they fit together, cover the hosts and have thirty days to
     go. Keys are readable by their owner only. Raises ValueError for a host that is neither a name nor an
     address.
+
+    OpenSSL matches no wildcard directly below a top-level name, so ``*.localhost`` serves other clients only:
+    name such a host in ``hosts``, which needs no new authority.
     """
     names = list(dict.fromkeys(_general_name(host) for host in (*LOCAL_NAMES, *hosts)))
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -224,7 +227,7 @@ def _save(
 def _write(path: Path, data: bytes, *, mode: int) -> None:
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
     draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

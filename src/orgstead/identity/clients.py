@@ -5,7 +5,6 @@ https://learn.microsoft.com/entra/identity-platform/certificate-credentials
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
@@ -32,11 +31,14 @@ def authenticate(call: Call, services: Services) -> tuple[Application, str]:
 
     Raises OAuthError: AADSTS900144 without a client id, AADSTS700016 for an unknown one, AADSTS700025 when a
     public client sends a credential, AADSTS7000218 when a confidential one sends none, and the errors of
-    wrong or expired secrets and assertions.
+    wrong or expired secrets and assertions. More than one credential is refused (AADSTS9002313), as RFC 6749, 2.3
+    demands.
     """
     basic_id, basic_secrets = _basic(call.request.headers.get("authorization", ""))
     assertion = call.params.get("client_assertion", "")
     secrets = [call.params["client_secret"]] if call.params.get("client_secret") else basic_secrets
+    if sum(map(bool, (assertion, call.params.get("client_secret"), any(basic_secrets)))) > 1:
+        raise refuse(9002313, reason="it carries more than one client credential.")
     app = known_application(services, call.params.get("client_id") or basic_id or call.need("client_id"))
     if app.public:
         if assertion or any(secrets):
@@ -57,7 +59,7 @@ def _basic(header: str) -> tuple[str, list[str]]:
         return "", []
     try:
         name, colon, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise refuse(9002313, reason="the Authorization header is not HTTP Basic.") from error
     if not colon:
         raise refuse(9002313, reason="the Authorization header is not HTTP Basic.")

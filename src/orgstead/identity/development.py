@@ -35,11 +35,13 @@ CLIENT_OBJECT_ID: Final = "0d365000-0000-4000-8000-0000000000c2"
 PUBLIC_CLIENT_OBJECT_ID: Final = "0d365000-0000-4000-8000-0000000000c3"
 ADMIN_OBJECT_ID: Final = "0d365000-0000-4000-8000-0000000000a1"
 
-# http://localhost stands for every port; the other one is the reply address of Microsoft's samples.
+# http://localhost stands for every port. The last two are the reply addresses of Microsoft's .NET samples and of
+# its Postman environment: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/setup-postman-environment
 PUBLIC_REDIRECTS: Final = (
     "http://localhost",
     "http://127.0.0.1",
     "app://58145B91-0C36-4500-8554-080854F2AC97",
+    "https://localhost",
 )
 
 

@@ -95,26 +95,31 @@ class FileKeyStore:
     def add_first(self, pem: str) -> Sequence[str]:
         """See ``KeyStore.add_first``."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = self._directory / self.FIRST
         draft = self._directory / f"{self.FIRST}.{os.getpid()}"
         draft.unlink(missing_ok=True)
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(pem)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(pem.encode("ascii"))
             file.flush()
             os.fsync(file.fileno())
         try:
             # A link appears whole or not at all, and fails where another process was first.
-            os.link(draft, self._directory / self.FIRST)
+            os.link(draft, target)
         except FileExistsError:
             pass
+        except OSError:
+            # A file system without links: two first starts at the same instant are left to chance.
+            if not target.exists():
+                draft.replace(target)
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
         return self.read()
 
 
 def _signing_key(pem: str) -> SigningKey:
     key = load_pem_private_key(pem.encode(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise ValueError("a signing key has to be an RSA key")  # noqa: TRY004 - the text is wrong
+        raise ValueError("a signing key has to be an RSA key")
     members = json.dumps(_jwk(key.public_key()), sort_keys=True, separators=(",", ":")).encode()
     return SigningKey(kid=_base64(hashlib.sha256(members).digest()), private=key)
 

@@ -257,6 +257,18 @@ class Plan:
     distinct: bool = False
     keyed: bool = False
     partition: Col | None = None
+    _hash: int | None = field(default=None, init=False, compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        # Plans are keys of several caches on the hot path and can be hundreds of values deep.
+        known = self._hash
+        if known is None:
+            known = hash((
+                self.source, self.outputs, self.nested, self.children, self.joins, self.where, self.groups, self.having,
+                self.order, self.seek, self.limit, self.offset, self.distinct, self.keyed, self.partition,
+            ))  # fmt: skip
+            object.__setattr__(self, "_hash", known)
+        return known
 
 
 def placed_children(plan: Plan) -> Iterator[tuple[Child, int]]:

@@ -11,7 +11,6 @@ import msgspec
 from orgstead.config import Config
 from orgstead.engine.pipeline import Engine
 from orgstead.identity.request import Answer
-from orgstead.server.http import Receive
 from orgstead.server.observed import Unsupported
 
 __all__ = ["Admin"]
@@ -35,9 +34,7 @@ class Admin:
         self._engine = engine
         self._unsupported = unsupported
 
-    async def answer(
-        self, method: str, path: str, query: bytes, headers: Mapping[str, str], receive: Receive, origin: str
-    ) -> Answer | None:
+    async def answer(self, method: str, path: str, headers: Mapping[str, str], origin: str) -> Answer | None:
         """The answer to a path of this plane; None for a path of somebody else's."""
         if path == "/healthz":
             return _text(200, "ok")

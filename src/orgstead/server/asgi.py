@@ -5,16 +5,13 @@ depend on the schema; everything else is a handful of fixed routes.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from orgstead.config import Config
-from orgstead.engine.pipeline import Engine
 from orgstead.errors import Fault, fault
 from orgstead.identity.bearer import InvalidToken, challenge
-from orgstead.identity.request import Request as IdentityRequest
-from orgstead.identity.request import read_fields
 from orgstead.identity.resources import own_audiences
 from orgstead.identity.server import AuthorizationServer
 from orgstead.server.admin import Admin
@@ -28,6 +25,7 @@ __all__ = ["Application"]
 log = structlog.get_logger()
 
 API = "/api/data/"
+MAX_FORM = 64 * 1024
 VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
 COMMON = (("x-content-type-options", "nosniff"), ("cache-control", "no-cache"))
 
@@ -38,14 +36,14 @@ class Application:
     def __init__(
         self,
         config: Config,
-        engine: Engine,
+        own_urls: Sequence[str],
         dataverse: Dataverse,
         authority: AuthorizationServer,
         callers: Callers,
         admin: Admin,
     ) -> None:
         self._config = config
-        self._engine = engine
+        self._own_urls = tuple(own_urls)
         self._dataverse = dataverse
         self._authority = authority
         self._callers = callers
@@ -110,7 +108,7 @@ class Application:
         if found is None:
             if len(self._audiences) > 256:
                 self._audiences.clear()
-            found = self._audiences[origin] = own_audiences(origin, *self._config.own_urls)
+            found = self._audiences[origin] = own_audiences((origin, *self._own_urls))
         return found
 
     def _challenge(self, origin: str, error: Fault) -> str:
@@ -122,27 +120,22 @@ class Application:
         self, scope: Scope, receive: Receive, send: Send, raw: str, headers: Mapping[str, str], origin: str
     ) -> None:
         method, path = scope["method"], scope["path"]
-        answer = await self._admin.answer(method, path, scope["query_string"], headers, receive, origin)
-        if answer is None:
-            body = await read_body(receive, headers, 64 * 1024) if method == "POST" else b""
-            request = IdentityRequest(
+        answer = await self._admin.answer(method, path, headers, origin)
+        if answer is None and self._authority.owns(path):
+            body = await read_body(receive, headers, MAX_FORM) if method == "POST" else b""
+            # Passwords and signatures cost milliseconds of processor: not on the event loop.
+            answer = await asyncio.to_thread(
+                self._authority.answer,
                 method=method,
                 path=path,
                 base_url=origin,
-                query=read_fields(scope["query_string"]),
-                form=read_fields(body) if body else {},
+                query=scope["query_string"],
                 headers=headers,
+                body=body,
             )
-            loop = asyncio.get_running_loop()
-            # Passwords and signatures cost milliseconds of processor: not on the event loop.
-            answer = await loop.run_in_executor(None, self._authority.handle, request)
         if answer is None:
             raise fault("ResourceNotFound", segment=raw[:100])
-        await _send(send, answer.status, answer.headers, answer.body, head=method == "HEAD")
-
-
-async def _send(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes, *, head: bool) -> None:
-    await send_answer(send, status, headers, b"" if head else body)
+        await send_answer(send, answer.status, answer.headers, b"" if method == "HEAD" else answer.body)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -4,7 +4,7 @@ The text depends on the plan's shape and on one bit: whether text parameters hol
 SQLite's own folding is not enough and a slower, right comparison is written instead.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ class Compiled:
 
     sql: str
     params: tuple[tuple[int, Callable[[Any], Any] | None], ...]
-    decoders: tuple[tuple[int, Callable[[Any], Any]], ...]
+    decode: Callable[[Iterable[Any]], list[Any]]
 
     def arguments(self, values: Sequence[Any]) -> list[Any]:
         """The values in the order and form that the database wants."""
@@ -43,6 +43,24 @@ def quoted(name: str) -> str:
     if '"' in name or "\x00" in name:
         raise ValueError(name)
     return f'"{name}"'
+
+
+def row_decoder(count: int, decoders: Mapping[int, Callable[[Any], Any]]) -> Callable[[Iterable[Any]], list[Any]]:
+    """What turns the driver's rows into rows of canonical values.
+
+    Where anything has to be converted it is one comprehension with the conversions written out; its source
+    is made of numbers only.
+    """
+    if not decoders:
+        return list
+    scope: dict[str, Any] = {f"d{index}": decode for index, decode in decoders.items()}
+    names = [f"v{index}" for index in range(count)]
+    values = [
+        f"None if v{index} is None else d{index}(v{index})" if index in decoders else f"v{index}" for index in range(count)
+    ]
+    source = f"lambda rows: [({', '.join(values)},) for {', '.join(names)}, in rows]"
+    made: Callable[[Iterable[Any]], list[Any]] = eval(source, scope)  # noqa: S307
+    return made
 
 
 def flat_outputs(plan: Plan) -> list[Output]:
@@ -113,13 +131,13 @@ class _Compiler:
         return self.done(f"SELECT count(*) FROM ({inner}{limit}) AS counted", [])
 
     def done(self, sql: str, outputs: Sequence[Output]) -> Compiled:
-        decoders = []
+        decoders: dict[int, Callable[[Any], Any]] = {}
         for index, output in enumerate(outputs):
             column = output.column if output.part != "table" else None
             decode = self.dialect.decoder(column, output.of) if column is not None or isinstance(output.of, Agg) else None
             if decode is not None:
-                decoders.append((index, decode))
-        return Compiled(sql, tuple(self.params), tuple(decoders))
+                decoders[index] = decode
+        return Compiled(sql, tuple(self.params), row_decoder(len(outputs), decoders))
 
     def body(self, plan: Plan) -> str:
         sql = f" FROM {quoted(plan.source.table.logical_name)} AS {plan.source.alias}"

@@ -163,10 +163,7 @@ class Unit:
     def fetch(self, plan: Plan, params: Sequence[Any]) -> list[Sequence[Any]]:
         """Run a plan."""
         compiled = _compiled(plan, _wide(params))
-        rows: list[Sequence[Any]] = self.connection.execute(compiled.sql, compiled.arguments(params)).fetchall()
-        if compiled.decoders:
-            rows = [_decoded(row, compiled.decoders) for row in rows]
-        return rows
+        return compiled.decode(self.connection.execute(compiled.sql, compiled.arguments(params)))
 
     def count(self, plan: Plan, params: Sequence[Any], limit: int | None) -> int:
         """Count the rows of a plan."""
@@ -375,14 +372,6 @@ def _wide(params: Sequence[Any]) -> bool:
         elif isinstance(value, tuple) and any(isinstance(item, str) and not item.isascii() for item in value):
             return True
     return False
-
-
-def _decoded(row: Sequence[Any], decoders: Sequence[tuple[int, Any]]) -> list[Any]:
-    values = list(row)
-    for index, decode in decoders:
-        if values[index] is not None:
-            values[index] = decode(values[index])
-    return values
 
 
 def _written(column: Column, value: Any) -> list[tuple[str, Any]]:

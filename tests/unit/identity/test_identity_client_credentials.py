@@ -104,6 +104,13 @@ def test_a_secret_may_come_by_http_basic_form_encoded_or_not(site: Site, confide
         assert answer.status == 200, answer.body
 
 
+def test_two_credentials_at_once_are_refused(site: Site, confidential: Fields) -> None:
+    header = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
+    refusal = site.refused(confidential, authorization=f"Basic {header}")
+    assert refusal == (400, "invalid_request", 9002313)
+    assert site.refused(confidential | {"client_assertion": "x"}) == refusal
+
+
 def test_a_wrong_basic_secret_is_answered_with_a_basic_challenge(site: Site, confidential: Fields) -> None:
     del confidential["client_secret"]
     header = base64.b64encode(f"{CLIENT_ID}:wrong".encode()).decode()
@@ -125,11 +132,11 @@ def test_any_of_several_secrets_works_until_it_expires(site: Site, confidential:
 
 def test_a_repeated_secret_is_not_hashed_again(site: Site, confidential: Fields) -> None:
     site.tokens(confidential)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(5):
         site.tokens(confidential)
-    # Five argon2 hashes alone take far more than this on any machine.
-    assert time.perf_counter() - start < 0.1
+    # Five argon2 hashes take far more computing than this, and a busy machine does not count.
+    assert time.process_time() - start < 0.1
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from orgstead.model.plan import Child, Nested, Output, Plan, placed_children, width
 from orgstead.model.record import Page
 from orgstead.model.types import format_value
 from orgstead.wire.odata.names import Names
 
-__all__ = ["PLAIN", "Annotations", "encode_rows", "property_name", "wire_value"]
+__all__ = ["PLAIN", "Annotations", "encode_page", "encode_rows", "property_name", "wire_value"]
 
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
 LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
@@ -59,36 +61,45 @@ def _conversion(output: Output) -> Callable[[Any], Any] | None:
     return None
 
 
-def encode_rows(page: Page, names: Names, annotations: Annotations = PLAIN) -> list[dict[str, Any]]:
-    """The rows of a page as JSON-ready objects, expands included."""
+def encode_page(page: Page, names: Names, annotations: Annotations = PLAIN) -> list[Any]:
+    """The rows of a page as values that JSON can be made of, expands included."""
     plan = page.plan
     if annotations is PLAIN and not plan.nested and not page.children:
         return _plain(plan)(page.rows)
-    encoder = _Encoder(names, annotations, page.labels)
-    return encoder.rows(page)
+    return encode_rows(page, names, annotations)
+
+
+def encode_rows(page: Page, names: Names, annotations: Annotations = PLAIN) -> list[dict[str, Any]]:
+    """The rows of a page as dictionaries, expands included."""
+    return _Encoder(names, annotations, page.labels).rows(page)
 
 
 @lru_cache(maxsize=2048)
-def _plain(plan: Plan) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
-    """One comprehension over the rows of this plan, its keys and conversions written out.
+def _plain(plan: Plan) -> Callable[[Sequence[Any]], list[Any]]:
+    """One comprehension over the rows of this plan, its conversions written out.
 
-    The source is made of numbers and of keys in their quoted form only.
+    Rows become structs whose keys are encoded once. The source is made of numbers only.
     """
     scope: dict[str, Any] = {}
-    items: list[str] = []
+    values: list[str] = []
+    keys: list[str] = []
     for index, output in enumerate(plan.outputs):
+        value = f"v{index}"
         if output.part == "version":
-            items.append(f"\"@odata.etag\": 'W/\"%d\"' % v{index}")
+            keys.append("@odata.etag")
+            values.append(f"'W/\"%d\"' % {value}")
         elif output.part in ("value", "id"):
+            keys.append(property_name(output))
             convert = _conversion(output)
-            value = f"v{index}"
             if convert is not None:
                 scope[f"c{index}"] = convert
                 value = f"None if {value} is None else c{index}({value})"
-            items.append(f"{property_name(output)!r}: {value}")
+            values.append(value)
+    fields = [f"f{index}" for index in range(len(keys))]
+    scope["row"] = msgspec.defstruct("Row", fields, rename=dict(zip(fields, keys, strict=True)), gc=False)
     places = ", ".join(f"v{index}" for index in range(len(plan.outputs)))
-    source = f"lambda rows: [{{{', '.join(items)}}} for {places}, in rows]"
-    made: Callable[[Sequence[Any]], list[dict[str, Any]]] = eval(source, scope)  # noqa: S307
+    source = f"lambda rows: [row({', '.join(values)}) for {places}, in rows]"
+    made: Callable[[Sequence[Any]], list[Any]] = eval(source, scope)  # noqa: S307
     return made
 
 

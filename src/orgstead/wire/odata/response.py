@@ -12,7 +12,7 @@ from orgstead.languages.paging import write_cookie
 from orgstead.model.messages import Result
 from orgstead.model.plan import Col, Plan
 from orgstead.model.record import Page
-from orgstead.wire.odata.encode import Annotations, encode_rows, wire_value
+from orgstead.wire.odata.encode import Annotations, encode_page, encode_rows, wire_value
 from orgstead.wire.odata.errors import fault_body
 from orgstead.wire.odata.names import Names
 from orgstead.wire.odata.prefer import Prefer
@@ -89,7 +89,7 @@ class Shape:
                 body[f"@{COUNT_ANNOTATION}"] = page.total
             if self.prefer.wants(COUNT_CAPPED):
                 body[f"@{COUNT_CAPPED}"] = page.capped
-        body["value"] = encode_rows(page, self.names, self.annotations)
+        body["value"] = encode_page(page, self.names, self.annotations)
         if page.after is not None:
             body["@odata.nextLink"] = self.next_link(page)
         return json_reply(body, headers=self.applied())
@@ -129,15 +129,17 @@ class Shape:
         page = result.page
         if page is None or result.ref is None:
             raise TypeError("a row was promised")
-        (row,) = encode_rows(page, self.names, self.annotations)
-        headers = list(self.applied())
-        if "@odata.etag" in row:
-            headers.append(("ETag", row["@odata.etag"]))
+        (row,) = encode_page(page, self.names, self.annotations)
+        headers: list[tuple[str, str]] = [("Content-Type", JSON_TYPE), VERSION, *self.applied()]
+        if result.version is not None:
+            headers.append(("ETag", f'W/"{result.version}"'))
         if result.created:
             address = self.address(result.ref.table, result.ref.id)
             headers += [("Location", address), ("OData-EntityId", address)]
-        body = {"@odata.context": f"{self.base}$metadata#{self.context}/$entity", **row}
-        return json_reply(body, status=status, headers=headers)
+        context = dump(f"{self.base}$metadata#{self.context}/$entity")
+        # The row is one JSON object: the context goes in front of its first property.
+        body = b'{"@odata.context":' + context + b"," + dump(row)[1:]
+        return Reply(status=status, headers=tuple(headers), body=body)
 
     def nothing(self, results: Sequence[Result]) -> Reply:
         """Done, with nothing to say."""

@@ -1,0 +1,1 @@
+"""The metadata vocabulary: schema values as the published metadata types, and back. Shared by OData and SOAP."""
