@@ -70,7 +70,13 @@ class Site:
                 self.cookies[cookie.partition("=")[0]] = cookie.partition("=")[2]
         return answer
 
-    def token(self, fields: Mapping[str, str], *, version: int = 2, **headers: str) -> Answer:
+    def token(
+        self,
+        fields: Mapping[str, str],
+        *,
+        version: int = 2,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """Ask the token endpoint of a version."""
         path = "oauth2/v2.0/token" if version == 2 else "oauth2/token"
         return self.ask("POST", f"/{TENANT_ID}/{path}", fields, headers)
@@ -81,9 +87,15 @@ class Site:
         assert answer.status == 200, answer.body
         return body(answer)
 
-    def refused(self, fields: Mapping[str, str], *, version: int = 2, **headers: str) -> tuple[int, str, int]:
+    def refused(
+        self,
+        fields: Mapping[str, str],
+        *,
+        version: int = 2,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, str, int]:
         """Ask for tokens and expect a refusal: its status, error name and AADSTS number."""
-        answer = self.token(fields, version=version, **headers)
+        answer = self.token(fields, version=version, headers=headers)
         assert answer.status >= 400, answer.body
         values = body(answer)
         assert values["error_description"].startswith(f"AADSTS{values['error_codes'][0]}: ")

@@ -124,7 +124,7 @@ def test_the_public_key_is_no_hmac_secret(
     claims = jwt.decode(site.tokens(confidential)["access_token"], options={"verify_signature": False})
     text = jwt.encode(claims, "k" * 64, "HS256", headers={"kid": keys.signing.kid})
     assert refused(verifier, text) == "malformed"
-    unsigned = jwt.encode(claims, None, "none", headers={"kid": keys.signing.kid})
+    unsigned = jwt.encode(claims, "", "none", headers={"kid": keys.signing.kid})
     assert refused(verifier, unsigned) == "malformed"
 
 

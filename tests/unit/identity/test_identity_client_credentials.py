@@ -100,13 +100,13 @@ def test_a_secret_may_come_by_http_basic_form_encoded_or_not(site: Site, confide
     del confidential["client_id"], confidential["client_secret"]
     for text in (quote_plus(secret), secret):
         header = base64.b64encode(f"{CLIENT_ID}:{text}".encode()).decode()
-        answer = site.token(confidential, authorization=f"Basic {header}")
+        answer = site.token(confidential, headers={"authorization": f"Basic {header}"})
         assert answer.status == 200, answer.body
 
 
 def test_two_credentials_at_once_are_refused(site: Site, confidential: Fields) -> None:
     header = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
-    refusal = site.refused(confidential, authorization=f"Basic {header}")
+    refusal = site.refused(confidential, headers={"authorization": f"Basic {header}"})
     assert refusal == (400, "invalid_request", 9002313)
     assert site.refused(confidential | {"client_assertion": "x"}) == refusal
 
@@ -114,7 +114,7 @@ def test_two_credentials_at_once_are_refused(site: Site, confidential: Fields) -
 def test_a_wrong_basic_secret_is_answered_with_a_basic_challenge(site: Site, confidential: Fields) -> None:
     del confidential["client_secret"]
     header = base64.b64encode(f"{CLIENT_ID}:wrong".encode()).decode()
-    answer = site.token(confidential, authorization=f"Basic {header}")
+    answer = site.token(confidential, headers={"authorization": f"Basic {header}"})
     assert answer.status == 401
     assert dict(answer.headers)["WWW-Authenticate"].startswith("Basic ")
 
@@ -195,7 +195,7 @@ def test_a_grant_that_the_application_does_not_list_is_refused(site: Site, confi
 
 def test_an_error_has_every_member_that_entra_sends(site: Site) -> None:
     correlation = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
-    answer = site.token({}, **{"client-request-id": correlation})
+    answer = site.token({}, headers={"client-request-id": correlation})
     values = body(answer)
     assert values.keys() == {
         "error",

@@ -1,6 +1,7 @@
 """The device code grant and its page."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.unit.identity.identity_site import ORG, Site, body, form
 
 PAGE = "/common/oauth2/deviceauth"
 NEW_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-Fields = dict[str, str]
+Fields = dict[str, Any]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import msal
+import msal  # type: ignore[import-untyped]
 import pytest
 import requests
 from azure.identity import CertificateCredential, ClientSecretCredential

@@ -102,9 +102,9 @@ def test_no_bytes_make_an_endpoint_fail(site: Site, query: bytes, body: bytes) -
 def test_no_header_makes_the_token_endpoint_fail(
     site: Site, confidential: dict[str, str], name: str, header: str
 ) -> None:
-    answer = site.token(confidential, **{name: header})
+    answer = site.token(confidential, headers={name: header})
     assert answer.status in (200, 400, 401)
-    basic = site.token({"grant_type": "password"}, authorization=f"Basic {header}")
+    basic = site.token({"grant_type": "password"}, headers={"authorization": f"Basic {header}"})
     assert basic.status in (400, 401)
 
 
