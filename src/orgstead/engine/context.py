@@ -10,7 +10,7 @@ __all__ = ["SYSTEM", "Caller"]
 class Caller:
     """The user on whose behalf messages run.
 
-    ``administrator`` has every privilege at organisation depth. ``privileges`` maps a privilege's name to its
+    ``system`` marks the product's own work: it may set columns that no user sets. ``administrator`` has every privilege at organisation depth. ``privileges`` maps a privilege's name to its
     depth (1 basic, 2 local, 4 deep, 8 global); it is empty for a user without roles, who may do nothing.
     """
 
@@ -21,6 +21,7 @@ class Caller:
     application_id: str | None = None
     administrator: bool = False
     enabled: bool = True
+    system: bool = False
     privileges: Mapping[str, int] = field(default_factory=dict)
     teams: tuple[str, ...] = ()
     initiating_user_id: str | None = None
@@ -34,4 +35,5 @@ SYSTEM = Caller(
     organization_id="00000000-0000-0000-0000-000000000000",
     name="SYSTEM",
     administrator=True,
+    system=True,
 )

@@ -48,6 +48,9 @@ class Call(Protocol):
     def send(self, message: Message) -> Result:
         """Run another message in the same transaction, one level deeper, with the same caller's rights."""
 
+    def send_as_system(self, message: Message) -> Result:
+        """Run a message as the product's own work: with all rights, and on columns that no user sets."""
+
     def replace_schema(self, new: Schema) -> None:
         """Migrate the database to ``new`` in this transaction and publish it after the commit."""
 

@@ -195,6 +195,9 @@ class AuthorizationServer:
             if tenant.lower() not in self._tenants:
                 raise refuse(90002, tenant=tenant[:100])
             params = request.form if request.method == "POST" else request.query
+            if route.page:
+                # An authorization endpoint's address may carry parameters of its own: RFC 6749, 3.1.
+                params = {**request.query, **params}
             call = Call(request=request, version=route.version, tenant=tenant, params=params)
             answer = route.endpoint(call, self._services)
         except OAuthError as error:

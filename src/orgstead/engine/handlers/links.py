@@ -10,7 +10,7 @@ from orgstead.engine.handlers.rows import Writing
 from orgstead.errors import fault
 from orgstead.model.messages import Associate, Disassociate, Result, Update
 from orgstead.model.record import Record, Ref
-from orgstead.model.schema import ManyToMany, OneToMany
+from orgstead.model.schema import ManyToMany, OneToMany, Table
 
 __all__ = ["associate", "disassociate"]
 
@@ -29,7 +29,7 @@ def associate(call: Writing, message: Associate) -> Result:
     for end in (first, second):
         _must_exist(call, end)
     table = call.schema.tables[many_to_many.intersect]
-    pair = {many_to_many.entity1_attribute: first.id, many_to_many.entity2_attribute: second.id}
+    pair = _pair(table, many_to_many, first, second)
     if not call.unit.find(table, pair, 1):
         row: dict[str, Any] = {table.primary_id: call.new_id(), **pair}
         if "versionnumber" in table.columns:
@@ -56,7 +56,7 @@ def disassociate(call: Writing, message: Disassociate) -> Result:
     first, second = _ends(many_to_many, ref, related)
     _check_append(call, first, second)
     table = call.schema.tables[many_to_many.intersect]
-    pair = {many_to_many.entity1_attribute: first.id, many_to_many.entity2_attribute: second.id}
+    pair = _pair(table, many_to_many, first, second)
     found = call.unit.find(table, pair, 1)
     if not found:
         _must_exist(call, ref)
@@ -91,6 +91,12 @@ def _ends(rel: ManyToMany, ref: Ref, related: Ref) -> tuple[Ref, Ref]:
     if (ref.table, related.table) == (rel.entity2, rel.entity1):
         return related, ref
     raise fault("RelationshipNotFound", name=rel.schema_name, table=related.table)
+
+
+def _pair(table: Table, rel: ManyToMany, first: Ref, second: Ref) -> dict[str, Any]:
+    """The ends as values of the intersect table, which keeps plain ids or (a list's members) lookups."""
+    ends = ((rel.entity1_attribute, first), (rel.entity2_attribute, second))
+    return {name: ref if table.columns[name].is_lookup else ref.id for name, ref in ends}
 
 
 def _check_append(call: Writing, first: Ref, second: Ref) -> None:

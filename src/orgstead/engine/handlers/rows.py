@@ -169,10 +169,10 @@ def _check_version(stored: Mapping[str, Any], if_match: int | None) -> None:
 
 
 def _check_required(table: Table, values: Mapping[str, Any]) -> None:
+    # Other columns that Dynamics calls system-required are those that the platform fills itself.
     for column in table.columns.values():
-        if column.required == "SystemRequired" and column.stored and column.create and values.get(column.name) is None:
-            if column.name != table.primary_id and column.type != "virtual":
-                raise fault("MissingRequired", column=column.name, table=table.logical_name)
+        if column.required == "SystemRequired" and column.is_lookup and column.create and values.get(column.name) is None:
+            raise fault("MissingRequired", column=column.name, table=table.logical_name)
 
 
 def _create_first(call: Writing, related: tuple[Related, ...]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
+from orgstead.engine.context import Caller
 from orgstead.engine.ports import UnitOfWork
 from orgstead.errors import fault
 from orgstead.model.record import Record, Ref
@@ -15,6 +16,7 @@ __all__ = ["Resolving", "bind_values", "key_values"]
 class Resolving(Protocol):
     """What binding values needs of a run."""
 
+    caller: Caller
     schema: Schema
     unit: UnitOfWork
 
@@ -33,9 +35,13 @@ def bind_values(call: Resolving, table: Table, record: Record, event: Literal["C
         if column is None:
             raise fault("AttributeNotFound", name=name, table=table.logical_name)
         if name != table.primary_id and not (column.create if event == "Create" else column.update):
-            continue
+            if not call.caller.system:
+                continue
         if not column.stored and column.type != "partylist":
             continue
+        if isinstance(value, Ref) and column.type == "uniqueidentifier":
+            # Some relationships stand on plain ids.
+            value = _existing(call, value).id
         value = coerce(column, value, table.logical_name)
         if isinstance(value, Ref):
             value = _existing(call, value)

@@ -1,5 +1,5 @@
 """The product's own rules about rows, as hooks: importing this package registers them."""
 
-from orgstead.engine.rules import activities, defaults, money, names, numbers, owners, states
+from orgstead.engine.rules import activities, customers, defaults, money, names, numbers, owners, states
 
-__all__ = ["activities", "defaults", "money", "names", "numbers", "owners", "states"]
+__all__ = ["activities", "customers", "defaults", "money", "names", "numbers", "owners", "states"]

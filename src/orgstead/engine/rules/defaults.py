@@ -11,7 +11,7 @@ from orgstead.engine.registry import Call
 from orgstead.model.record import Ref
 from orgstead.model.schema import Table
 
-__all__ = ["fill_defaults", "fill_owner", "stamp_created", "stamp_modified"]
+__all__ = ["fill_defaults", "fill_owner", "stamp_created", "stamp_modified", "stamp_organization"]
 
 
 def _any(table: Table) -> bool:
@@ -46,6 +46,17 @@ def stamp_created(call: Call, change: Change) -> None:
     for name in ("createdby", "modifiedby"):
         if name in columns and columns[name].is_lookup:
             values[name] = me
+    if "administratorid" in columns:
+        values.setdefault("administratorid", me)
+
+
+@hook("Create", stage=20, applies=lambda table: "organizationid" in table.columns, rank=-20)
+def stamp_organization(call: Call, change: Change) -> None:
+    """Rows of the organisation say which one it is."""
+    column = change.table.columns["organizationid"]
+    if change.table.logical_name != "organization" and column.stored:
+        id = call.caller.organization_id
+        change.values["organizationid"] = Ref("organization", id) if column.is_lookup else id
 
 
 @hook("Update", stage=20, applies=lambda table: "modifiedon" in table.columns, rank=-20)
