@@ -404,7 +404,9 @@ def _child(expand: Expand, scope: _Scope, source: Source, depth: int) -> Child:
     nested, children = _expands(expand.expand, inner, child, depth + 1)
     scope.state.expands = state.expands
     order, hidden = _order(expand.order, inner, outputs)
-    top = min(MAX_PAGE if expand.top is None else expand.top, MAX_PAGE)
+    # Without $top a parent has pages of rows, and one row more tells that there is another page.
+    limited = expand.top is not None and expand.top <= MAX_PAGE
+    size = expand.top if limited and expand.top is not None else MAX_PAGE
     plan = Plan(
         source=child,
         outputs=(Output("parent", hook.left, hook.left.column, "parent"), *outputs, *hidden),
@@ -413,7 +415,7 @@ def _child(expand: Expand, scope: _Scope, source: Source, depth: int) -> Child:
         joins=tuple(inner.joins),
         where=AllOf(tuple(where)),
         order=order,
-        limit=state.param(top),
+        limit=state.param(size if limited else size + 1),
         partition=hook.left,
         keyed=True,
     )
@@ -423,7 +425,7 @@ def _child(expand: Expand, scope: _Scope, source: Source, depth: int) -> Child:
         plan=plan,
         parents=parents,
         params=tuple(state.params),
-        per_parent=top,
+        per_parent=size,
         refs_only=expand.refs_only,
         count=expand.count,
     )

@@ -35,9 +35,18 @@ NUMBERS = frozenset({"integer", "bigint", "decimal", "double", "money", "choice"
 class Binding(Protocol):
     """What binding a condition needs of the query around it."""
 
-    schema: Schema
-    caller: Caller
-    calendar: Calendar
+    @property
+    def schema(self) -> Schema:
+        """The schema."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks."""
+
+    @property
+    def calendar(self) -> Calendar:
+        """What the caller calls today."""
+
 
     def param(self, value: Any, column: Column | None = None, *, many: bool = False) -> Param:
         """A new parameter."""

@@ -5,7 +5,7 @@ for a write binds the values, runs the hooks of stage 20, checks invariants, wri
 the hooks of stage 40. A unit of work commits when all messages of an atomic run succeeded.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -33,7 +33,7 @@ __all__ = ["Engine", "Frame", "Job"]
 MAX_DEPTH = 16
 BIND_CACHE = 2048
 
-_CORE = {
+_CORE: Mapping[type, Callable[[Any, Any], Result]] = {
     Create: rows.create,
     Retrieve: reads.retrieve,
     RetrieveMultiple: reads.retrieve_multiple,
@@ -187,7 +187,7 @@ class Frame:
         try:
             if isinstance(message, Execute):
                 return self._execute(message)
-            return _CORE[type(message)](self, message)  # type: ignore[operator]
+            return _CORE[type(message)](self, message)
         finally:
             self.depth -= 1
 

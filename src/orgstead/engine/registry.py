@@ -26,9 +26,14 @@ class Call(Protocol):
 
     parameters: Mapping[str, Any]
     target: Ref | str | None
-    caller: Caller
-    options: Options
-    depth: int
+
+    @property
+    def caller(self) -> Caller:
+        """On whose behalf this runs."""
+
+    @property
+    def options(self) -> Options:
+        """What the request asks for beside its messages."""
 
     @property
     def schema(self) -> Schema:

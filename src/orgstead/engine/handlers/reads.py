@@ -22,9 +22,17 @@ COUNT_LIMIT = 5000
 class Reading(Protocol):
     """What reading needs of a run."""
 
-    options: Options
-    schema: Schema
-    unit: UnitOfWork
+    @property
+    def options(self) -> Options:
+        """What the request asks for."""
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of this run."""
+
+    @property
+    def unit(self) -> UnitOfWork:
+        """The transaction."""
 
     def bind(self, query: Query, *, single: bool = False) -> Bound:
         """Bind a query for this caller."""
@@ -114,6 +122,10 @@ def _child_pages(call: Reading, child: Child, parents: set[str | None]) -> Mappi
         page = pages.get(row[0])
         if page is None:
             page = pages[row[0]] = Page(plan=child.plan, rows=[], children=deeper)
+        if child.per_parent is not None and len(page.rows) >= child.per_parent:
+            if page.after is None:
+                page.after = _cursor(child.plan, page.rows[-1], None, 0)
+            continue
         page.rows.append(row)  # type: ignore[attr-defined]
     return pages
 
@@ -161,5 +173,5 @@ def _labels(call: Reading, wanted: Mapping[str, set[str]]) -> Mapping[str, Mappi
             outputs=(Output("id", Col("t0", key), key), Output("name", Col("t0", column), column)),
             where=AllOf((OneOf(Col("t0", key), Param(0, key, many=True)),)),
         )
-        labels[name] = dict(call.unit.fetch(plan, [tuple(ids)]))
+        labels[name] = {row[0]: row[1] for row in call.unit.fetch(plan, [tuple(ids)])}
     return labels

@@ -9,16 +9,15 @@ from typing import Any, Protocol
 
 from orgstead.engine.access import check_table
 from orgstead.engine.bind import Bound
-from orgstead.engine.context import Caller
 from orgstead.engine.handlers.reads import read_row
 from orgstead.engine.handlers.values import bind_values, key_values
 from orgstead.engine.hooks import Change, Hooks
-from orgstead.engine.ports import UnitOfWork
+from orgstead.engine.registry import Call
 from orgstead.errors import Fault, fault
-from orgstead.model.messages import Associate, Create, Delete, Message, Options, Result, Update, Upsert
+from orgstead.model.messages import Associate, Create, Delete, Result, Update, Upsert
 from orgstead.model.query import Query
 from orgstead.model.record import Record, Ref, Related
-from orgstead.model.schema import Schema, Table
+from orgstead.model.schema import Table
 
 __all__ = ["Writing", "create", "delete", "key_values", "update", "upsert"]
 
@@ -26,30 +25,18 @@ __all__ = ["Writing", "create", "delete", "key_values", "update", "upsert"]
 MAX_CASCADE = 10_000
 
 
-class Writing(Protocol):
-    """What writing needs of a run."""
+class Writing(Call, Protocol):
+    """What the core handlers need of a run, beyond what every handler gets."""
 
-    caller: Caller
-    depth: int
-    hooks: Hooks
-    now: str
-    options: Options
-    parameters: Mapping[str, Any]
-    schema: Schema
-    target: Ref | str | None
-    unit: UnitOfWork
+    @property
+    def hooks(self) -> Hooks:
+        """The hooks of the engine."""
 
     def bind(self, query: Query, *, single: bool = False) -> Bound:
         """Bind a query for this caller."""
 
-    def new_id(self) -> str:
-        """A new GUID."""
-
     def resolve(self, ref: Ref, *, missing_ok: bool = False) -> Ref:
         """The reference by id."""
-
-    def send(self, message: Message) -> Result:
-        """Run another message."""
 
     def table(self, name: str) -> Table:
         """A table by its logical name."""

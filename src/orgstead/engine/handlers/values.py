@@ -16,9 +16,17 @@ __all__ = ["Resolving", "bind_values", "key_values"]
 class Resolving(Protocol):
     """What binding values needs of a run."""
 
-    caller: Caller
-    schema: Schema
-    unit: UnitOfWork
+    @property
+    def caller(self) -> Caller:
+        """On whose behalf this runs."""
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of this run."""
+
+    @property
+    def unit(self) -> UnitOfWork:
+        """The transaction."""
 
     def resolve(self, ref: Ref, *, missing_ok: bool = False) -> Ref:
         """The reference by id."""

@@ -15,6 +15,7 @@ from orgstead.model.schema import Table
 __all__ = ["drop_pointer", "keep_parties", "point_at_new", "point_at_changed", "refuse_bare_pointer"]
 
 POINTER = "activitypointer"
+MAX_PARTIES = 10_000
 
 # https://learn.microsoft.com/power-apps/developer/data-platform/activityparty-entity
 PARTICIPATION = {
@@ -78,20 +79,23 @@ def drop_pointer(call: Call, change: Change) -> None:
     kind = change.before.get("activitytypecode")
     if kind in call.schema.tables:
         try:
-            call.send(Delete(ref=Ref(kind, change.id)))
+            call.send(Delete(ref=Ref(str(kind), change.id)))
         except Fault as error:
             if error.name != "ObjectDoesNotExist":
                 raise
 
 
-@hook("Create", stage=40, applies=_is_activity)
+@hook("Create", "Update", stage=40, applies=_is_activity)
 def keep_parties(call: Call, change: Change) -> None:
-    """Party list columns (``to``, ``requiredattendees``…) are rows of activityparty."""
+    """Party list columns (``to``, ``requiredattendees``…) are rows of activityparty; a new list replaces the old."""
     for name, mask in PARTICIPATION.items():
-        parties = change.values.get(name)
         column = change.table.columns.get(name)
-        if not parties or column is None or column.type != "partylist":
+        if name not in change.values or column is None or column.type != "partylist":
             continue
-        for party in parties:
+        if change.event == "Update":
+            parties = call.schema.tables["activityparty"]
+            old = {"activityid": Ref(change.table.logical_name, change.id), "participationtypemask": mask}
+            call.unit.delete(parties, call.unit.find(parties, old, MAX_PARTIES))
+        for party in change.values[name] or ():
             values = {**party.values, "participationtypemask": mask, "activityid": Ref(change.table.logical_name, change.id)}
             call.send(Create(record=Record(table="activityparty", values=values)))

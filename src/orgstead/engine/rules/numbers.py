@@ -31,9 +31,12 @@ def number_rows(call: Call, change: Change) -> None:
     """Fill autonumber columns that the caller left empty."""
     for column in _numbered(change.table):
         if change.values.get(column.name) is None:
-            change.values[column.name] = _PART.sub(
-                lambda match, column=column: _fill(call, change, column, match[1], match[2]), column.autonumber or ""
-            )
+            parts = _PART.split(column.autonumber or "")
+            # Text, kind, argument, text, kind, argument… text.
+            for index in range(1, len(parts), 3):
+                parts[index] = _fill(call, change, column, parts[index], parts[index + 1])
+                parts[index + 1] = ""
+            change.values[column.name] = "".join(parts)
 
 
 def _fill(call: Call, change: Change, column: Column, kind: str, argument: str) -> str:

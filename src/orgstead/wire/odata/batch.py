@@ -81,7 +81,7 @@ def _parts(content_type: str, body: bytes) -> list[tuple[dict[str, str], bytes]]
     pieces = re.split(rb"(?:^|\r?\n)" + re.escape(mark) + rb"(?=--|[ \t]*\r?\n|$)", body)
     if len(pieces) < 2:
         raise fault("InvalidBatch", message="The batch has no part with its boundary.")
-    parts = []
+    parts: list[tuple[dict[str, str], bytes]] = []
     for piece in pieces[1:]:
         if piece.startswith(b"--"):
             return parts

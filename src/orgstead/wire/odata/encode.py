@@ -61,17 +61,25 @@ def _conversion(output: Output) -> Callable[[Any], Any] | None:
     return None
 
 
-def encode_page(page: Page, names: Names, annotations: Annotations = PLAIN) -> list[Any]:
+# Given the address of a collection, the name of its expand and its page: the address of the next page.
+NextLink = Callable[[str, str, Page], str]
+
+
+def encode_page(
+    page: Page, names: Names, annotations: Annotations = PLAIN, next_link: NextLink | None = None
+) -> list[Any]:
     """The rows of a page as values that JSON can be made of, expands included."""
     plan = page.plan
     if annotations is PLAIN and not plan.nested and not page.children:
         return _plain(plan)(page.rows)
-    return encode_rows(page, names, annotations)
+    return encode_rows(page, names, annotations, next_link)
 
 
-def encode_rows(page: Page, names: Names, annotations: Annotations = PLAIN) -> list[dict[str, Any]]:
+def encode_rows(
+    page: Page, names: Names, annotations: Annotations = PLAIN, next_link: NextLink | None = None
+) -> list[dict[str, Any]]:
     """The rows of a page as dictionaries, expands included."""
-    return _Encoder(names, annotations, page.labels).rows(page)
+    return _Encoder(names, annotations, page.labels, next_link).rows(page)
 
 
 @lru_cache(maxsize=2048)
@@ -106,8 +114,15 @@ def _plain(plan: Plan) -> Callable[[Sequence[Any]], list[Any]]:
 class _Encoder:
     """Puts rows together place by place."""
 
-    def __init__(self, names: Names, annotations: Annotations, labels: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        names: Names,
+        annotations: Annotations,
+        labels: Mapping[str, Mapping[str, str]],
+        next_link: NextLink | None,
+    ) -> None:
         self.names = names
+        self.next_link = next_link
         self.annotations = annotations
         self.labels = labels
 
@@ -120,7 +135,8 @@ class _Encoder:
         left = iter(children)
         item = self.values(plan.source.table.logical_name, plan.outputs, row, 0)
         # Only a plan with children keeps its primary key under a name that is surely there.
-        self.collections(item, plan.children, left, item.get(plan.source.table.primary_id))
+        table = plan.source.table
+        self.collections(item, table.logical_name, plan.children, left, item.get(table.primary_id))
         self.nested(item, plan.nested, row, len(plan.outputs), left)
         return item
 
@@ -135,7 +151,7 @@ class _Encoder:
         for part in parts:
             inner = self.values(part.table.logical_name, part.outputs, row, start)
             id = inner.get(part.table.primary_id)
-            self.collections(inner, part.children, left, id)
+            self.collections(inner, part.table.logical_name, part.children, left, id)
             self.nested(inner, part.nested, row, start + len(part.outputs), left)
             if id is None:
                 item[part.name] = None
@@ -145,9 +161,16 @@ class _Encoder:
                 item[part.name] = inner
             start += width(part)
 
+    def more(self, parent: str, id: str, child: Child, page: Page) -> str:
+        """The address of the next page of an expanded collection."""
+        if self.next_link is None:
+            raise TypeError("expanded pages need an address")
+        return self.next_link(f"{self.names.address(parent, id)}/{child.name}", child.name, page)
+
     def collections(
         self,
         item: dict[str, Any],
+        parent: str,
         children: Sequence[Child],
         left: Iterator[tuple[Child, Mapping[str, Page]]],
         id: str | None,
@@ -162,6 +185,8 @@ class _Encoder:
             if child.count:
                 item[f"{child.name}@odata.count"] = len(found)
             item[child.name] = found
+            if page is not None and page.after is not None and id is not None:
+                item[f"{child.name}@odata.nextLink"] = self.more(parent, id, child, page)
 
     def values(self, table: str, outputs: Sequence[Output], row: Sequence[Any], start: int) -> dict[str, Any]:
         item: dict[str, Any] = {}

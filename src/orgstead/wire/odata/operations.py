@@ -108,7 +108,7 @@ class _Reader:
 
     def primitive(self, parameter: Parameter, kind: str, value: Any) -> Any:
         match kind:
-            case "Edm.String" if isinstance(value, str) and not isinstance(value, EnumLiteral):
+            case "Edm.String" if isinstance(value, str):
                 return value
             case "Edm.Boolean" if isinstance(value, bool):
                 return value

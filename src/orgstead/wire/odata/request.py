@@ -113,7 +113,7 @@ class _Decoder:
         if self.request.method not in methods:
             raise fault("MethodNotAllowed", method=self.request.method, resource=self.request.path[:200])
 
-    def shape(self, context: str = "") -> Shape:
+    def shape(self, context: str = "", options: QueryOptions | None = None) -> Shape:
         """What the answer needs, with its context."""
         return Shape(
             base=self.request.base,
@@ -122,6 +122,7 @@ class _Decoder:
             annotations=self.annotations,
             context=context,
             link=self.link(),
+            expands=options.query.expand if options is not None else (),
         )
 
     def link(self) -> str:
@@ -186,7 +187,7 @@ class _Decoder:
         options, query = self.options(table)
         query = self.paged(_narrowed(query, scope), options)
         context = context_of(self.names.set_of(table.logical_name), options, query)
-        return self.operation_of((RetrieveMultiple(query=query),), self.shape(context).collection)
+        return self.operation_of((RetrieveMultiple(query=query),), self.shape(context, options).collection)
 
     def paged(self, query: Query, options: QueryOptions) -> Query:
         """The query with its page size and its place in the walk."""
@@ -247,7 +248,7 @@ class _Decoder:
             raise fault("InvalidHeader", name="If-Match", value="on a GET request")
         message = Retrieve(ref=ref, query=query, if_none_match=self.match.if_none_match)
         context = context_of(self.names.set_of(table.logical_name), options, query)
-        return self.operation_of((message,), self.shape(context).entity)
+        return self.operation_of((message,), self.shape(context, options).entity)
 
     def patch(self, table: Table, ref: Ref) -> Operation:
         """PATCH a row: an upsert unless the conditional headers forbid one half."""

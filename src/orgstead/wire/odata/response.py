@@ -8,9 +8,11 @@ from urllib.parse import quote
 import msgspec
 
 from orgstead.errors import Fault
+from orgstead.languages.odata import print_query
 from orgstead.languages.paging import write_cookie
 from orgstead.model.messages import Result
 from orgstead.model.plan import Col, Plan
+from orgstead.model.query import Expand, Query
 from orgstead.model.record import Page
 from orgstead.wire.odata.encode import Annotations, encode_page, encode_rows, wire_value
 from orgstead.wire.odata.errors import fault_body
@@ -70,6 +72,7 @@ class Shape:
     annotations: Annotations
     context: str = ""
     link: str = ""
+    expands: tuple[Expand, ...] = ()
 
     def applied(self) -> tuple[tuple[str, str], ...]:
         """The Preference-Applied header, if any preference was applied."""
@@ -89,16 +92,24 @@ class Shape:
                 body[f"@{COUNT_ANNOTATION}"] = page.total
             if self.prefer.wants(COUNT_CAPPED):
                 body[f"@{COUNT_CAPPED}"] = page.capped
-        body["value"] = encode_page(page, self.names, self.annotations)
+        body["value"] = encode_page(page, self.names, self.annotations, self.nested_link)
         if page.after is not None:
             body["@odata.nextLink"] = self.next_link(page)
         return json_reply(body, headers=self.applied())
 
     def next_link(self, page: Page) -> str:
         """The address of the next page."""
-        cookie = write_cookie(page.number + 1, _cursor_names(page.plan), page.after or ())
-        joint = "&" if "?" in self.link else "?"
-        return f"{self.link}{joint}$skiptoken={quote(cookie, safe=_COOKIE_SAFE)}"
+        return _with_cookie(self.link, page)
+
+    def nested_link(self, path: str, name: str, page: Page) -> str:
+        """The address of the next page of an expanded collection, with the options that the expand had."""
+        expand = _find_expand(self.expands, name)
+        options = ""
+        if expand is not None:
+            options = print_query(
+                Query(table="", columns=expand.columns, where=expand.where, order=expand.order, expand=expand.expand)
+            )
+        return _with_cookie(f"{self.base}{path}?{options}" if options else f"{self.base}{path}", page)
 
     def count(self, results: Sequence[Result]) -> Reply:
         """A count as plain text."""
@@ -129,7 +140,7 @@ class Shape:
         page = result.page
         if page is None or result.ref is None:
             raise TypeError("a row was promised")
-        (row,) = encode_page(page, self.names, self.annotations)
+        (row,) = encode_page(page, self.names, self.annotations, self.nested_link)
         headers: list[tuple[str, str]] = [("Content-Type", JSON_TYPE), VERSION, *self.applied()]
         if result.version is not None:
             headers.append(("ETag", f'W/"{result.version}"'))
@@ -170,7 +181,7 @@ class Shape:
         page = result.page
         if page is None:
             raise TypeError("a row was promised")
-        (row,) = encode_rows(page, self.names, self.annotations)
+        (row,) = encode_rows(page, self.names, self.annotations, self.nested_link)
         inner = row[name]
         if inner is None:
             return Reply(status=204)
@@ -204,6 +215,22 @@ class Shape:
 
 # What the service leaves readable in a skip token.
 _COOKIE_SAFE = "%=*()-_.!~'"
+
+
+def _with_cookie(link: str, page: Page) -> str:
+    cookie = write_cookie(page.number + 1, _cursor_names(page.plan), page.after or ())
+    return f"{link}{'&' if '?' in link else '?'}$skiptoken={quote(cookie, safe=_COOKIE_SAFE)}"
+
+
+def _find_expand(expands: Sequence[Expand], name: str) -> Expand | None:
+    """The expand of a name, at any depth: as the client wrote it."""
+    for expand in expands:
+        if expand.name == name:
+            return expand
+        found = _find_expand(expand.expand, name)
+        if found is not None:
+            return found
+    return None
 
 
 def _page(results: Sequence[Result]) -> Page:
