@@ -8,7 +8,8 @@ the hooks of stage 40. A unit of work commits when all messages of an atomic run
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from orgstead.engine.access import check_message, restrict
@@ -43,6 +44,11 @@ _CORE: Mapping[type, Callable[[Any, Any], Result]] = {
     Associate: links.associate,
     Disassociate: links.disassociate,
 }
+
+
+@lru_cache(maxsize=8)
+def _canonical(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Job:
@@ -157,7 +163,7 @@ class Frame:
         self.results: list[Result] = []
         self.parameters: Mapping[str, Any] = {}
         self.target: Ref | str | None = None
-        self.now = datetime.fromtimestamp(engine.clock(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.now = _canonical(int(engine.clock()))
 
     @property
     def hooks(self) -> Hooks:

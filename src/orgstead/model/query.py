@@ -5,7 +5,7 @@ Nothing here is guaranteed to make sense: names may be unknown and values of the
 on purpose: joins multiply rows under aliases, expand nests results, exists only tests.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 __all__ = [
@@ -193,3 +193,15 @@ class Query:
     after: tuple[Any, ...] | None = field(default=None)
     count: bool = False
     count_only: bool = False
+    _hash: int | None = field(default=None, init=False, compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        # Bound plans are kept by their query, which on the hot path is the same value again and again.
+        known = self._hash
+        if known is None:
+            known = hash(tuple(getattr(self, name) for name in _COMPARED))
+            object.__setattr__(self, "_hash", known)
+        return known
+
+
+_COMPARED = tuple(each.name for each in fields(Query) if each.compare)

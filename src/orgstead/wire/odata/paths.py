@@ -13,13 +13,14 @@ from orgstead.languages.odata.lexer import Cursor
 from orgstead.languages.odata.literals import literal
 from orgstead.model.types import is_guid
 
-__all__ = ["NAMESPACE", "Segment", "parse_path"]
+__all__ = ["NAMESPACE", "Alias", "Segment", "parse_path"]
 
 NAMESPACE = "Microsoft.Dynamics.CRM."
 MAX_SEGMENTS = 12
 MAX_ARGUMENTS = 64
 
 _NAME = re.compile(r"[^\W\d][\w.]*|\$[\w]*")
+_ROW = re.compile(r"([a-z_]\w*)\(([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)", re.ASCII)
 _PAIR = re.compile(r"\s*([^\W\d]\w*)\s*=\s*(.*)", re.DOTALL)
 
 
@@ -49,6 +50,9 @@ def parse_path(text: str) -> tuple[Segment, ...]:
 
     Raises ResourceNotFound, ODataSyntax or InvalidGuid for what is no path.
     """
+    row = _ROW.fullmatch(text)
+    if row is not None:
+        return (Segment(name=row[1], id=row[2].lower(), called=True),)
     try:
         decoded = unquote(text, errors="strict")
     except UnicodeDecodeError:

@@ -33,7 +33,7 @@ __all__ = ["Operation", "Request", "decode"]
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
 LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
 NAVIGATION = "Microsoft.Dynamics.CRM.associatednavigationproperty"
-MAX_CACHED = 2048
+NO_OPTIONS = Options()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +100,17 @@ class _Decoder:
         self.prefer = prefer
         self.match: Match = parse_match(request.headers)
         self.origin = Origin(base=request.base, pending=request.pending)
-        formatted = prefer.wants(FORMATTED)
-        annotations = Annotations(
-            formatted=formatted, lookup_table=prefer.wants(LOOKUP_TABLE), navigation=prefer.wants(NAVIGATION)
-        )
-        self.annotations = PLAIN if annotations == PLAIN else annotations
-        self.run_options = Options(labels=formatted, solution=request.headers.get("mscrm.solutionuniquename"))
+        self.annotations = PLAIN
+        self.run_options = NO_OPTIONS
+        solution = request.headers.get("mscrm.solutionuniquename")
+        if prefer.annotations or solution:
+            annotations = Annotations(
+                formatted=prefer.wants(FORMATTED),
+                lookup_table=prefer.wants(LOOKUP_TABLE),
+                navigation=prefer.wants(NAVIGATION),
+            )
+            self.annotations = PLAIN if annotations == PLAIN else annotations
+            self.run_options = Options(labels=annotations.formatted, solution=solution)
 
     # -- helpers -------------------------------------------------------------------------------------------------
     def only(self, *methods: str) -> None:

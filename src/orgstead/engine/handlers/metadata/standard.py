@@ -5,7 +5,6 @@ https://learn.microsoft.com/power-apps/developer/data-platform/entity-attribute-
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from orgstead.engine.handlers.metadata.draft import Draft
 from orgstead.model.schema import Cascade, Column, OneToMany, Option, Table
@@ -183,6 +182,6 @@ def _tie(
         referencing_attribute=column,
         referenced_navigation=schema_name,
         referencing_navigation=navigation,
-        cascade=replace(cascade),
+        cascade=cascade,
         is_custom=False,
     )

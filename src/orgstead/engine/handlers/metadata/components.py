@@ -1,0 +1,66 @@
+"""New definitions as components of the solution that the caller names.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/reference/entities/solutioncomponent
+"""
+
+from typing import Any
+
+from orgstead.engine.registry import Call
+from orgstead.errors import fault
+from orgstead.model.record import Ref
+
+__all__ = ["ATTRIBUTE", "ENTITY", "ENTITY_KEY", "OPTION_SET", "RELATIONSHIP", "add_to_solution", "forget_component"]
+
+ENTITY, ATTRIBUTE, OPTION_SET, RELATIONSHIP, ENTITY_KEY = 1, 2, 9, 10, 14
+
+
+def add_to_solution(call: Call, kind: int, id: str) -> None:
+    """Make the definition ``id`` a component of the solution named in the parameters or the request, if any.
+
+    Raises SolutionNotFound and SolutionManaged.
+    """
+    name = call.parameters.get("solution") or call.options.solution
+    if not name:
+        return
+    solution = _solution(call, str(name))
+    components = call.schema.tables["solutioncomponent"]
+    if call.unit.find(components, {"objectid": id, "solutionid": Ref("solution", solution)}, 1):
+        return
+    caller = Ref("systemuser", call.caller.user_id)
+    row: dict[str, Any] = {
+        components.primary_id: call.new_id(),
+        "componenttype": kind,
+        "objectid": id,
+        "solutionid": Ref("solution", solution),
+        "rootcomponentbehavior": 0,
+        "ismetadata": True,
+        "createdon": call.now,
+        "modifiedon": call.now,
+        "createdby": caller,
+        "modifiedby": caller,
+        "versionnumber": call.unit.next_version(),
+    }
+    call.unit.insert(components, [row])
+
+
+def _solution(call: Call, name: str) -> str:
+    table = call.schema.tables["solution"]
+    found = call.unit.find(table, {"uniquename": name}, 1)
+    if not found:
+        raise fault("SolutionNotFound", name=name[:100])
+    row = call.unit.get(table, found[0], ("ismanaged",))
+    if row is not None and row["ismanaged"]:
+        raise fault("SolutionManaged", name=name[:100])
+    return found[0]
+
+
+def forget_component(call: Call, *ids: str) -> None:
+    """Take deleted definitions out of all solutions."""
+    components = call.schema.tables.get("solutioncomponent")
+    if components is None:
+        return
+    for id in ids:
+        # A component stands once in each solution; there are a few of those at most.
+        found = call.unit.find(components, {"objectid": id}, 1000)
+        if found:
+            call.unit.delete(components, found)
