@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
@@ -198,8 +198,9 @@ def test_fragment_brings_the_code_behind_a_hash(site: Site, wish: Fields) -> Non
     assert dict(answer.headers)["Location"].startswith(f"{REDIRECT}#code=")
 
 
-def test_a_request_may_be_posted(site: Site, wish: Fields) -> None:
-    _, values = location(site.sign_in(site.ask("POST", AUTHORIZE, wish)))
+def test_a_request_may_be_posted_beside_a_query(site: Site, wish: Fields) -> None:
+    scope = wish.pop("scope")
+    _, values = location(site.sign_in(site.ask("POST", f"{AUTHORIZE}?{urlencode({'scope': scope})}", wish)))
     assert values["code"]
 
 

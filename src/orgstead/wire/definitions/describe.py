@@ -61,7 +61,13 @@ ATTRIBUTE_KINDS: Mapping[str, tuple[str, str, str]] = {
     "managedproperty": ("ManagedPropertyAttributeMetadata", "ManagedProperty", "ManagedPropertyType"),
     "virtual": ("AttributeMetadata", "Virtual", "VirtualType"),
 }
-_OPTION_SETS = {"choice": "Picklist", "multichoice": "Picklist", "state": "State", "status": "Status", "entityname": "Picklist"}
+_OPTION_SETS = {
+    "choice": "Picklist",
+    "multichoice": "Picklist",
+    "state": "State",
+    "status": "Status",
+    "entityname": "Picklist",
+}
 _RIGHTS = ("Create", "Read", "Write", "Delete", "Assign", "Share", "Append", "AppendTo")
 _SYSTEM_VERSION = "5.0.0.0"
 
@@ -125,8 +131,12 @@ def entity(table: Table, schema: Schema) -> Definition:
         links={
             "Attributes": lambda: [attribute(column, table, schema) for column in table.columns.values()],
             "Keys": lambda: [entity_key(key, table) for key in table.keys],
-            "OneToManyRelationships": lambda: [one_to_many(rel, schema) for rel in schema.referenced.get(name, ())],
-            "ManyToOneRelationships": lambda: [one_to_many(rel, schema) for rel in schema.referencing.get(name, ())],
+            "OneToManyRelationships": lambda: [
+                one_to_many(rel, schema) for rel in schema.referenced.get(name, ())
+            ],
+            "ManyToOneRelationships": lambda: [
+                one_to_many(rel, schema) for rel in schema.referencing.get(name, ())
+            ],
             "ManyToManyRelationships": lambda: [many_to_many(rel) for rel in schema.crossing.get(name, ())],
         },
     )
@@ -196,7 +206,9 @@ def attribute(column: Column, table: Table, schema: Schema) -> Definition:
         "AttributeTypeName": {"Value": type_label},
         "Description": caption(column.description, column.metadata_id, "Description", custom),
         "DisplayName": caption(column.display_name, column.metadata_id, "DisplayName", custom),
-        "IsValidForAdvancedFind": managed("canmodifysearchsettings", column.searchable and column.attribute_of is None),
+        "IsValidForAdvancedFind": managed(
+            "canmodifysearchsettings", column.searchable and column.attribute_of is None
+        ),
         "RequiredLevel": {
             "Value": column.required,
             "CanBeChanged": column.required != "SystemRequired" and column.attribute_of is None,
@@ -228,7 +240,12 @@ def _numbers(table: Table) -> Mapping[str, int]:
 def _string(column: Column, table: Table) -> dict[str, Any]:
     length = column.max_length or 100
     style = column.format or "Text"
-    return {"Format": style, "MaxLength": length, "DatabaseLength": 2 * length, "FormatName": {"Value": style}}
+    return {
+        "Format": style,
+        "MaxLength": length,
+        "DatabaseLength": 2 * length,
+        "FormatName": {"Value": style},
+    }
 
 
 def _memo(column: Column, table: Table) -> dict[str, Any]:

@@ -11,11 +11,18 @@ from typing import Any
 
 from orgstead.wire.definitions.names import COMPLEX, ENTITIES, ENUMS
 
-__all__ = ["COMPLEX_TYPES", "ENUM_TYPES", "METADATA_TYPES", "Link", "MetadataType", "Property", "is_a", "properties_of"]
+__all__ = [
+    "COMPLEX_TYPES",
+    "ENUM_TYPES",
+    "METADATA_TYPES",
+    "Link",
+    "MetadataType",
+    "Property",
+    "is_a",
+    "properties_of",
+]
 
-PRIMITIVES = frozenset(
-    {"Boolean", "DateTimeOffset", "Decimal", "Double", "Guid", "Int32", "Int64", "String"}
-)
+PRIMITIVES = frozenset({"Boolean", "DateTimeOffset", "Decimal", "Double", "Guid", "Int32", "Int64", "String"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,14 @@ __all__ = [
 T = TypeVar("T")
 
 # Lengths as the definition tables of the platform have them.
-MAX_LENGTHS = {"entity": 64, "attribute": 50, "relationship": 100, "entity key": 100, "option set": 100, "entity set": 64}
+MAX_LENGTHS = {
+    "entity": 64,
+    "attribute": 50,
+    "relationship": 100,
+    "entity key": 100,
+    "option set": 100,
+    "entity set": 64,
+}
 RESERVED = frozenset({"rowguid"})
 
 _CHARACTERS = re.compile(r"\w+", re.ASCII)

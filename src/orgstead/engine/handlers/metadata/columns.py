@@ -24,7 +24,9 @@ CREATABLE = frozenset({
     "image", "file", "uniqueidentifier",
 })  # fmt: skip
 LOOKUPS = frozenset({"lookup", "customer", "owner"})
-STRING_FORMATS = frozenset({"Text", "TextArea", "Email", "Phone", "Url", "TickerSymbol", "PhoneticGuide", "VersionNumber", "Json", "RichText"})
+STRING_FORMATS = frozenset({
+    "Text", "TextArea", "Email", "Phone", "Url", "TickerSymbol", "PhoneticGuide", "VersionNumber", "Json", "RichText",
+})  # fmt: skip
 MEMO_FORMATS = frozenset({"Text", "TextArea", "Json", "RichText", "Email", "InternalExtentData"})
 INTEGER_FORMATS = frozenset({"None", "Duration", "TimeZone", "Language", "Locale"})
 BEHAVIORS = frozenset({"UserLocal", "DateOnly", "TimeZoneIndependent"})
@@ -43,6 +45,9 @@ CHANGEABLE = (
     "display_name", "description", "required", "max_length", "format", "min", "max", "precision", "precision_source",
     "default", "behavior", "autonumber", "searchable", "secured",
 )  # fmt: skip
+CHECKED = tuple(
+    name for name in CHANGEABLE if name not in ("display_name", "description", "searchable", "secured")
+)
 _TOKEN = re.compile(r"\{(SEQNUM:\d{1,2}|RANDSTRING:[1-6]|DATETIMEUTC:[^{}]{1,40})\}")
 
 
@@ -64,9 +69,15 @@ def add_column(draft: Draft, table_name: str, column: Column) -> None:
     """Check a new column and add it to the draft with all that comes with it."""
     table = draft.table(table_name)
     if table.is_intersect:
-        raise fault("InvalidDefinition", what=column.schema_name, reason="an intersect table takes no columns")
+        raise fault(
+            "InvalidDefinition", what=column.schema_name, reason="an intersect table takes no columns"
+        )
     if column.type not in CREATABLE and column.type not in LOOKUPS:
-        raise fault("InvalidDefinition", what=column.schema_name, reason=f"columns of type {column.type} cannot be created")
+        raise fault(
+            "InvalidDefinition",
+            what=column.schema_name,
+            reason=f"columns of type {column.type} cannot be created",
+        )
     check_name("attribute", column.schema_name)
     column = prepared(draft, replace(column, name=column.schema_name.lower(), is_custom=True))
     added = [column, *companions(column, draft.call.new_id)]
@@ -136,7 +147,9 @@ def _number(column: Column) -> Column:
     if column.type == "integer":
         if column.format is not None and column.format not in INTEGER_FORMATS:
             raise _invalid(column, f"{column.format} is no format of a whole number")
-        return replace(column, min=int(least), max=int(most), format=None if column.format == "None" else column.format)
+        return replace(
+            column, min=int(least), max=int(most), format=None if column.format == "None" else column.format
+        )
     precision = 2 if column.precision is None else column.precision
     if not 0 <= precision <= MAX_PRECISION[column.type]:
         raise _invalid(column, f"Precision must be between 0 and {MAX_PRECISION[column.type]}")
@@ -154,7 +167,11 @@ def _boolean(column: Column) -> Column:
         raise fault("WrongBooleanOptions")
     if {option.value for option in options} != {0, 1}:
         raise fault("BooleanOptionOutOfRange")
-    return replace(column, options=tuple(sorted(options, key=lambda option: option.value)), default=int(column.default or 0))
+    return replace(
+        column,
+        options=tuple(sorted(options, key=lambda option: option.value)),
+        default=int(column.default or 0),
+    )
 
 
 def _choice(draft: Draft, column: Column) -> Column:
@@ -267,17 +284,17 @@ def update_attribute(call: Call) -> Any:
         raise _invalid(column, "options are changed by the messages for option values")
     if column.targets != current.targets:
         raise _invalid(column, "the targets of a lookup are changed by its relationships")
+    if column.required not in REQUIRED:
+        raise _invalid(column, f"{column.required} is no required level")
     if column.required != current.required and "SystemRequired" in (column.required, current.required):
         raise fault("RequiredLevelFixed")
     if current.behavior != column.behavior and not (current.is_custom and current.behavior == "UserLocal"):
         raise fault("DateBehaviorFixed")
     changed = replace(current, **{name: getattr(column, name) for name in CHANGEABLE})
-    required = changed.required
-    if required == "SystemRequired":
-        # A system column keeps its level; only what people may add is checked as if it were new.
-        changed = replace(prepared(draft, replace(changed, required="None")), required=required)
-    else:
-        changed = prepared(draft, changed)
+    if any(getattr(changed, name) != getattr(current, name) for name in CHECKED):
+        # The level of a system column is no level that people may give.
+        checked = prepared(draft, replace(changed, required="None"))
+        changed = replace(checked, required=changed.required)
     draft.put_columns(table.logical_name, [changed])
     draft.commit()
     add_to_solution(call, ATTRIBUTE, current.metadata_id)

@@ -9,7 +9,15 @@ from orgstead.engine.registry import Call
 from orgstead.errors import fault
 from orgstead.model.record import Ref
 
-__all__ = ["ATTRIBUTE", "ENTITY", "ENTITY_KEY", "OPTION_SET", "RELATIONSHIP", "add_to_solution", "forget_component"]
+__all__ = [
+    "ATTRIBUTE",
+    "ENTITY",
+    "ENTITY_KEY",
+    "OPTION_SET",
+    "RELATIONSHIP",
+    "add_to_solution",
+    "forget_component",
+]
 
 ENTITY, ATTRIBUTE, OPTION_SET, RELATIONSHIP, ENTITY_KEY = 1, 2, 9, 10, 14
 

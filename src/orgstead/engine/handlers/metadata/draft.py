@@ -85,7 +85,9 @@ class Draft:
         column = self.table(rel.referencing).columns[rel.referencing_attribute]
         if rel.referenced not in column.targets and column.type != "owner":
             if len(column.targets) >= MAX_TARGETS:
-                raise fault("InvalidDefinition", what=rel.schema_name, reason="the lookup has too many targets")
+                raise fault(
+                    "InvalidDefinition", what=rel.schema_name, reason="the lookup has too many targets"
+                )
             self.put_columns(rel.referencing, [replace(column, targets=(*column.targets, rel.referenced))])
 
     def unrelate(self, rel: OneToMany) -> None:
@@ -112,7 +114,9 @@ class Draft:
         for table in self.schema.tables.values():
             using = [column for column in table.columns.values() if column.global_choice == choice.name]
             if using:
-                self.put_columns(table.logical_name, [replace(column, options=choice.options) for column in using])
+                self.put_columns(
+                    table.logical_name, [replace(column, options=choice.options) for column in using]
+                )
 
     def drop_choice(self, name: str) -> None:
         """Take a global choice out."""

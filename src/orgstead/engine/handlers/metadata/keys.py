@@ -36,8 +36,15 @@ def create_entity_key(call: Call) -> Any:
         raise fault("InvalidKeyDefinition", reason=f"a key has 1 to {MAX_KEY_COLUMNS} different columns")
     for name in key.columns:
         column = known_column(table, name)
-        if column.type not in KEY_TYPES or not column.stored or column.attribute_of is not None or column.polymorphic:
-            raise fault("InvalidKeyDefinition", reason=f"{name} is of a type that keys do not take ({column.type})")
+        if (
+            column.type not in KEY_TYPES
+            or not column.stored
+            or column.attribute_of is not None
+            or column.polymorphic
+        ):
+            raise fault(
+                "InvalidKeyDefinition", reason=f"{name} is of a type that keys do not take ({column.type})"
+            )
         if column.secured:
             raise fault("InvalidKeyDefinition", reason=f"{name} is secured")
     if table.key(key.columns) is not None:

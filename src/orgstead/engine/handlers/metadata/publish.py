@@ -22,7 +22,9 @@ def publish_xml(call: Call) -> Any:
     return None
 
 
-@handles("PublishAllXml", privilege="prvPublishCustomization", writes=False, signature=Signature(kind="action"))
+@handles(
+    "PublishAllXml", privilege="prvPublishCustomization", writes=False, signature=Signature(kind="action")
+)
 def publish_all(call: Call) -> Any:
     """Publish everything."""
     return None

@@ -15,7 +15,12 @@ NewId = Callable[[], str]
 
 NOTHING = Cascade(delete="NoCascade")
 EVERYTHING = Cascade(
-    assign="Cascade", delete="Cascade", merge="Cascade", reparent="Cascade", share="Cascade", unshare="Cascade"
+    assign="Cascade",
+    delete="Cascade",
+    merge="Cascade",
+    reparent="Cascade",
+    share="Cascade",
+    unshare="Cascade",
 )
 # Lookups to these tables also have a companion for the name's reading.
 WITH_YOMI = frozenset({"account", "contact", "lead", "owner", "systemuser", "team"})
@@ -35,7 +40,11 @@ def _plain(table: Table, new_id: NewId) -> Iterator[Column]:
     def column(schema_name: str, kind: str, label: str, **more: object) -> Column:
         values = {"create": False, "update": False, "display_name": label, **more}
         return Column(
-            name=schema_name.lower(), schema_name=schema_name, type=kind, metadata_id=new_id(), **values  # type: ignore[arg-type]
+            name=schema_name.lower(),
+            schema_name=schema_name,
+            type=kind,
+            metadata_id=new_id(),
+            **values,  # type: ignore[arg-type]
         )
 
     user = ("systemuser",)
@@ -58,7 +67,12 @@ def _plain(table: Table, new_id: NewId) -> Iterator[Column]:
         "ImportSequenceNumber", "integer", "Import Sequence Number", create=True, min=-(2**31), max=2**31 - 1
     )
     yield column(
-        "OverriddenCreatedOn", "datetime", "Record Created On", create=True, format="DateOnly", behavior="UserLocal"
+        "OverriddenCreatedOn",
+        "datetime",
+        "Record Created On",
+        create=True,
+        format="DateOnly",
+        behavior="UserLocal",
     )
     yield from (_owning(column) if table.ownership == "UserOwned" else _organization(column))
     yield column("StateCode", "state", "Status", required="SystemRequired", update=True, options=STATES)
@@ -73,7 +87,13 @@ def _plain(table: Table, new_id: NewId) -> Iterator[Column]:
 
 def _owning(column: Callable[..., Column]) -> Iterator[Column]:
     yield column(
-        "OwnerId", "owner", "Owner", required="SystemRequired", create=True, update=True, targets=("systemuser", "team")
+        "OwnerId",
+        "owner",
+        "Owner",
+        required="SystemRequired",
+        create=True,
+        update=True,
+        targets=("systemuser", "team"),
     )
     yield column("OwningBusinessUnit", "lookup", "Owning Business Unit", targets=("businessunit",))
     yield column("OwningTeam", "lookup", "Owning Team", targets=("team",), is_logical=True)
@@ -150,7 +170,9 @@ def relate_notes(table: Table, draft: Draft, new_id: NewId) -> None:
     """Notes (annotations) may hang on rows of the table."""
     if draft.has_table("annotation"):
         name = table.logical_name
-        tied = _tie(f"{name}_Annotations", table, "annotation", "objectid", f"objectid_{name}", EVERYTHING, new_id())
+        tied = _tie(
+            f"{name}_Annotations", table, "annotation", "objectid", f"objectid_{name}", EVERYTHING, new_id()
+        )
         draft.relate(tied)
 
 
@@ -171,7 +193,13 @@ def relate_activities(table: Table, draft: Draft, new_id: NewId) -> None:
 
 
 def _tie(
-    schema_name: str, referenced: Table, referencing: str, column: str, navigation: str, cascade: Cascade, id: str
+    schema_name: str,
+    referenced: Table,
+    referencing: str,
+    column: str,
+    navigation: str,
+    cascade: Cascade,
+    id: str,
 ) -> OneToMany:
     return OneToMany(
         schema_name=schema_name,
