@@ -13,7 +13,7 @@ from orgstead.engine.ports import Clock, Store
 from orgstead.identity import (
     AuthorizationServer, BearerVerifier, Certificates, Directory, FileKeyStore, IdentityConfig, KeyRing, MemoryKeyStore,
     ensure_certificates, open_keys,
-)  # fmt: skip
+)
 from orgstead.server.admin import Admin
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
@@ -60,7 +60,9 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
     )
 
 
-def build_application(organisation: Organisation, own_urls: Sequence[str], *, clock: Clock = time.time) -> Application:
+def build_application(
+    organisation: Organisation, own_urls: Sequence[str], *, clock: Clock = time.time
+) -> Application:
     """The ASGI application of an organisation that answers on ``own_urls`` (scheme, host, port)."""
     config, engine = organisation.config, organisation.engine
     urls = (*own_urls, *((config.base_url,) if config.base_url else ()))

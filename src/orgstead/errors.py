@@ -82,7 +82,9 @@ class Fault(Exception):
         return self.kind.code - (1 << 32) if self.kind.code >= 1 << 31 else self.kind.code
 
 
-def fault(name: str, /, *, hint: str = "", details: Mapping[str, str] | None = None, **values: object) -> Fault:
+def fault(
+    name: str, /, *, hint: str = "", details: Mapping[str, str] | None = None, **values: object
+) -> Fault:
     """Make the fault ``name`` with its text filled from ``values``.
 
     Raises KeyError when ``errors.toml`` has no such row or the text wants a value that is not given:

@@ -10,7 +10,8 @@ __all__ = ["SYSTEM", "Caller"]
 class Caller:
     """The user on whose behalf messages run.
 
-    ``system`` marks the product's own work: it may set columns that no user sets. ``administrator`` has every privilege at organisation depth. ``privileges`` maps a privilege's name to its
+    ``system`` marks the product's own work: it may set columns that no user sets. ``administrator`` has every
+    privilege at organisation depth. ``privileges`` maps a privilege's name to its
     depth (1 basic, 2 local, 4 deep, 8 global); it is empty for a user without roles, who may do nothing.
     """
 

@@ -184,7 +184,9 @@ ranges_with_number = _NUMBERED
 
 def _in_period(calendar: Calendar, period: int, year: int) -> Range:
     if not 1 <= period <= calendar.fiscal_periods:
-        raise fault("InvalidArgument", message=f"The fiscal period must be between 1 and {calendar.fiscal_periods}.")
+        raise fault(
+            "InvalidArgument", message=f"The fiscal period must be between 1 and {calendar.fiscal_periods}."
+        )
     months = _period_months(calendar)
     return _span(_months(_fiscal_year(calendar, year), (period - 1) * months), "months", months)
 

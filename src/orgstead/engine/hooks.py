@@ -58,7 +58,9 @@ def hook(
 
     def register(run: Callable[[Call, Change], None]) -> Callable[[Call, Change], None]:
         for event in events:
-            _SHIPPED.append(Hook(name=run.__name__, event=event, stage=stage, run=run, applies=applies, rank=rank))
+            _SHIPPED.append(
+                Hook(name=run.__name__, event=event, stage=stage, run=run, applies=applies, rank=rank)
+            )
         return run
 
     return register
@@ -84,7 +86,9 @@ class Hooks:
             if len(self._found) > 4096:
                 self._found.clear()
             found = tuple(
-                h.run for h in self._hooks if h.event == change.event and h.stage == stage and h.applies(change.table)
+                h.run
+                for h in self._hooks
+                if h.event == change.event and h.stage == stage and h.applies(change.table)
             )
             self._found[key] = found
         for run in found:

@@ -12,12 +12,25 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
-from orgstead.engine.dates import Calendar, Range, fiscal_ranges, ranges_with_number, ranges_without_value
 from orgstead.engine.context import Caller
+from orgstead.engine.dates import Calendar, Range, fiscal_ranges, ranges_with_number, ranges_without_value
 from orgstead.errors import fault
 from orgstead.model.plan import (
-    AllOf, AnyOf, Col, DatePart, Descends, HasAny, IsNull, Like, NoneOf, OneOf, Operand, Param, Test, Verdict,
-)  # fmt: skip
+    AllOf,
+    AnyOf,
+    Col,
+    DatePart,
+    Descends,
+    HasAny,
+    IsNull,
+    Like,
+    NoneOf,
+    OneOf,
+    Operand,
+    Param,
+    Test,
+    Verdict,
+)
 from orgstead.model.query import Condition, Field, Untyped
 from orgstead.model.schema import Column, Schema
 from orgstead.model.types import is_guid, parse_datetime
@@ -47,7 +60,6 @@ class Binding(Protocol):
     def calendar(self) -> Calendar:
         """What the caller calls today."""
 
-
     def param(self, value: Any, column: Column | None = None, *, many: bool = False) -> Param:
         """A new parameter."""
 
@@ -67,7 +79,9 @@ def read_value(column: Column, value: Any) -> Any:
     try:
         return _read(column, value)
     except (ValueError, ArithmeticError):
-        raise fault("IncompatibleTypes", column=column.name, type=column.type, value=str(value)[:100]) from None
+        raise fault(
+            "IncompatibleTypes", column=column.name, type=column.type, value=str(value)[:100]
+        ) from None
 
 
 def _read(column: Column, value: Any) -> Any:
@@ -87,7 +101,9 @@ def _read(column: Column, value: Any) -> Any:
     if kind == "datetime":
         return _instant(column, value) if isinstance(value, str) else _refuse()
     if kind in NUMBERS:
-        return value if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else _refuse()
+        return (
+            value if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else _refuse()
+        )
     raise fault("ODataUnsupported", feature=f"Comparing a column of type {kind}")
 
 
@@ -186,14 +202,21 @@ def _between(binding: Binding, condition: Condition) -> Verdict:
 def _multi(binding: Binding, condition: Condition, *, every: bool = False) -> Verdict:
     operand = _col(binding, condition)
     if operand.column.type != "multichoice":
-        raise fault("IncompatibleTypes", column=operand.column.name, type=operand.column.type, value=condition.operator)
+        raise fault(
+            "IncompatibleTypes",
+            column=operand.column.name,
+            type=operand.column.type,
+            value=condition.operator,
+        )
     numbers: list[int] = []
     for value in condition.values:
         parts = value.split(",") if isinstance(value, str) else [value]
         try:
             numbers.extend(int(part) for part in parts)
         except (TypeError, ValueError):
-            raise fault("IncompatibleTypes", column=operand.column.name, type="multichoice", value=str(value)[:100]) from None
+            raise fault(
+                "IncompatibleTypes", column=operand.column.name, type="multichoice", value=str(value)[:100]
+            ) from None
     if len(numbers) > MAX_VALUES:
         raise fault("QueryTooComplex", limit=f"{MAX_VALUES} values")
     return HasAny(operand, binding.param(tuple(sorted(set(numbers))), operand.column, many=True), every=every)
@@ -220,7 +243,9 @@ def _match(template: str) -> Rule:
 def _text_operand(binding: Binding, condition: Condition) -> Col:
     operand, value = _col(binding, condition), condition.values[0]
     if operand.column.type not in TEXT or not (value is None or isinstance(value, str)):
-        raise fault("IncompatibleTypes", column=operand.column.name, type=operand.column.type, value=str(value)[:100])
+        raise fault(
+            "IncompatibleTypes", column=operand.column.name, type=operand.column.type, value=str(value)[:100]
+        )
     return operand
 
 
@@ -237,16 +262,27 @@ def _like(binding: Binding, condition: Condition) -> Verdict:
 def _ranged(binding: Binding, condition: Condition, span: Range) -> Verdict:
     operand = _col(binding, condition)
     if operand.column.type != "datetime":
-        raise fault("IncompatibleTypes", column=operand.column.name, type=operand.column.type, value=condition.operator)
+        raise fault(
+            "IncompatibleTypes",
+            column=operand.column.name,
+            type=operand.column.type,
+            value=condition.operator,
+        )
     start, end = span
     date_only, calendar, tests = operand.column.date_only, binding.calendar, []
     if start is not None:
-        tests.append(Test("ge", operand, binding.param(calendar.utc(start, date_only=date_only), operand.column)))
+        tests.append(
+            Test("ge", operand, binding.param(calendar.utc(start, date_only=date_only), operand.column))
+        )
     if end is not None:
         # A range may end within a day; for calendar dates that day is still in it.
         whole = not date_only or end == end.replace(hour=0, minute=0, second=0, microsecond=0)
         tests.append(
-            Test("lt" if whole else "le", operand, binding.param(calendar.utc(end, date_only=date_only), operand.column))
+            Test(
+                "lt" if whole else "le",
+                operand,
+                binding.param(calendar.utc(end, date_only=date_only), operand.column),
+            )
         )
     return AllOf(tuple(tests))
 
@@ -255,9 +291,13 @@ def _whole(condition: Condition, index: int = 0) -> int:
     try:
         number = int(str(condition.values[index]))
     except (TypeError, ValueError):
-        raise fault("InvalidArgument", message=f"The operator {condition.operator} needs a whole number.") from None
+        raise fault(
+            "InvalidArgument", message=f"The operator {condition.operator} needs a whole number."
+        ) from None
     if not 0 < number <= 100_000:
-        raise fault("InvalidArgument", message=f"The value of {condition.operator} must be between 1 and 100000.")
+        raise fault(
+            "InvalidArgument", message=f"The value of {condition.operator} must be between 1 and 100000."
+        )
     return number
 
 
@@ -271,7 +311,9 @@ def _relative(name: str) -> Rule:
             _arity(condition, 1)
             return _ranged(binding, condition, ranges_with_number[name](binding.calendar, _whole(condition)))
         _arity(condition, 2)
-        return _ranged(binding, condition, fiscal_ranges[name](binding.calendar, _whole(condition), _whole(condition, 1)))
+        return _ranged(
+            binding, condition, fiscal_ranges[name](binding.calendar, _whole(condition), _whole(condition, 1))
+        )
 
     return rule
 
@@ -288,7 +330,9 @@ def _on(before: bool, after: bool) -> Rule:
         try:
             day = parse_datetime(str(condition.values[0]).replace(" ", "T", 1)).replace(tzinfo=None)
         except ValueError:
-            raise fault("InvalidArgument", message=f"The operator {condition.operator} needs a date.") from None
+            raise fault(
+                "InvalidArgument", message=f"The operator {condition.operator} needs a date."
+            ) from None
         day = day.replace(hour=0, minute=0, second=0)
         following = day.fromordinal(min(day.toordinal() + 1, 3652059))
         return _ranged(binding, condition, (None if before else day, None if after else following))
@@ -302,14 +346,22 @@ def _me(pick: Callable[[Caller], tuple[str, ...]], *, teams: bool = False, hiera
         binding.dynamic()
         operand, caller = _col(binding, condition), binding.caller
         if operand.column.type not in GUIDS:
-            raise fault("IncompatibleTypes", column=operand.column.name, type=operand.column.type, value=condition.operator)
+            raise fault(
+                "IncompatibleTypes",
+                column=operand.column.name,
+                type=operand.column.type,
+                value=condition.operator,
+            )
         ids = pick(caller) + (caller.teams if teams else ())
         found: Verdict = OneOf(operand, binding.param(ids, operand.column, many=True))
         if hierarchy:
             users = binding.schema.tables["systemuser"]
             root = binding.param(caller.user_id, users.columns[users.primary_id])
             found = AnyOf(
-                (found, Descends(operand, users, users.columns["parentsystemuserid"], root, include_self=True))
+                (
+                    found,
+                    Descends(operand, users, users.columns["parentsystemuserid"], root, include_self=True),
+                )
             )
         return found
 
@@ -336,7 +388,9 @@ def _hierarchy(*, include_self: bool, up: bool) -> Rule:
             table = binding.schema.tables[rel.referenced]
             if column.name == table.primary_id or column.targets == (table.logical_name,):
                 parent = table.columns[rel.referencing_attribute]
-                return Descends(operand, table, parent, binding.param(value, column), include_self=include_self, up=up)
+                return Descends(
+                    operand, table, parent, binding.param(value, column), include_self=include_self, up=up
+                )
         raise fault("NoHierarchy", column=column.name)
 
     return rule

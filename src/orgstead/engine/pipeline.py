@@ -23,8 +23,19 @@ from orgstead.engine.ports import Clock, Store, UnitOfWork
 from orgstead.engine.registry import Registry
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import (
-    Associate, Create, Delete, Disassociate, Execute, Message, Options, Result, Retrieve, RetrieveMultiple, Update, Upsert,
-)  # fmt: skip
+    Associate,
+    Create,
+    Delete,
+    Disassociate,
+    Execute,
+    Message,
+    Options,
+    Result,
+    Retrieve,
+    RetrieveMultiple,
+    Update,
+    Upsert,
+)
 from orgstead.model.query import Query
 from orgstead.model.record import Pending, Ref
 from orgstead.model.schema import Schema, Table
@@ -66,7 +77,9 @@ class Job:
 class Engine:
     """The schema, the registry and the store, with ``run`` for reads and writes."""
 
-    def __init__(self, store: Store, clock: Clock, *, registry: Registry | None = None, hooks: Hooks | None = None) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, *, registry: Registry | None = None, hooks: Hooks | None = None
+    ) -> None:
         self.store = store
         self.clock = clock
         self.registry = registry or Registry()
@@ -77,7 +90,9 @@ class Engine:
     def writes(self, messages: Sequence[Message]) -> bool:
         """Whether these messages need a writing unit of work. Raises UnknownMessage."""
         return any(
-            self.registry.find(m.name).writes if type(m) is Execute else type(m) not in (Retrieve, RetrieveMultiple)
+            self.registry.find(m.name).writes
+            if type(m) is Execute
+            else type(m) not in (Retrieve, RetrieveMultiple)
             for m in messages
         )
 
@@ -112,7 +127,7 @@ class Engine:
                 for job in jobs:
                     outcome, schema = self._attempt(unit, job, schema, alone=len(jobs) == 1)
                     outcomes.append(outcome)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is what each caller is told
             outcomes = [error] * len(jobs)
         else:
             self.schema = schema
@@ -128,7 +143,7 @@ class Engine:
         try:
             with unit.savepoint():
                 return self.run_in(unit, job, schema)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one job's failure is its own
             return error, schema
 
     def run_in(self, unit: UnitOfWork, job: Job, schema: Schema) -> tuple[list[Result], Schema]:
@@ -147,7 +162,8 @@ class Frame:
     """One run of messages in one unit of work: what handlers see as their ``Call``."""
 
     __slots__ = (
-        "_calendar", "_engine", "caller", "depth", "now", "options", "parameters", "results", "schema", "target", "unit",
+        "_calendar", "_engine", "caller", "depth", "now", "options", "parameters", "results", "schema",
+        "target", "unit",
     )  # fmt: skip
 
     def __init__(

@@ -165,7 +165,9 @@ class Group:
 
     field: Field
     alias: str
-    dategrouping: Literal["day", "week", "month", "quarter", "year", "fiscal-period", "fiscal-year"] | None = None
+    dategrouping: (
+        Literal["day", "week", "month", "quarter", "year", "fiscal-period", "fiscal-year"] | None
+    ) = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 __all__ = [
-    "Cascade", "Choice", "Column", "ColumnType", "Key", "ManyToMany", "OneToMany", "Option", "Required", "Schema", "Table",
+    "Cascade", "Choice", "Column", "ColumnType", "Key", "ManyToMany", "OneToMany", "Option", "Required",
+    "Schema", "Table",
 ]  # fmt: skip
 
 ColumnType = Literal[
@@ -187,7 +188,9 @@ class Table:
     display_name: str = ""
     display_collection_name: str = ""
     description: str = ""
-    ownership: Literal["UserOwned", "OrganizationOwned", "BusinessOwned", "TeamOwned", "None"] = "OrganizationOwned"
+    ownership: Literal["UserOwned", "OrganizationOwned", "BusinessOwned", "TeamOwned", "None"] = (
+        "OrganizationOwned"
+    )
     primary_image: str | None = None
     keys: tuple[Key, ...] = ()
     is_activity: bool = False

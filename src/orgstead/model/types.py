@@ -10,7 +10,7 @@ import binascii
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
@@ -55,7 +55,7 @@ def parse_datetime(text: str) -> datetime:
     if offset and offset.upper() != "Z":
         shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[4:6]))
         instant = instant - shift if offset[0] == "+" else instant + shift
-    return instant.replace(tzinfo=timezone.utc)
+    return instant.replace(tzinfo=UTC)
 
 
 def coerce(column: Column, value: Any, table: str) -> Any:
@@ -97,7 +97,9 @@ def _text(column: Column, value: Any, table: str) -> str:
 
 def _bounded(column: Column, value: Any, table: str, low: Any, high: Any) -> Any:
     if not low <= value <= high:
-        raise fault("ValueOutOfRange", column=column.name, table=table, min=low, max=high, value=_short(value))
+        raise fault(
+            "ValueOutOfRange", column=column.name, table=table, min=low, max=high, value=_short(value)
+        )
     return value
 
 
@@ -126,7 +128,7 @@ def _number(column: Column, value: Any, table: str) -> Decimal:
 
 def _decimal(column: Column, value: Any, table: str) -> Decimal:
     number = _number(column, value, table)
-    low, high = (MONEY if column.type == "money" else DECIMAL)
+    low, high = MONEY if column.type == "money" else DECIMAL
     if column.min is not None:
         low = max(low, Decimal(repr(column.min)))
     if column.max is not None:
@@ -177,7 +179,14 @@ def _datetime(column: Column, value: Any, table: str) -> str:
             raise _invalid(column, value, table)
         return value
     if instant.year < 1753:
-        raise fault("ValueOutOfRange", column=column.name, table=table, min="1753-01-01", max="9999-12-31", value=value)
+        raise fault(
+            "ValueOutOfRange",
+            column=column.name,
+            table=table,
+            min="1753-01-01",
+            max="9999-12-31",
+            value=value,
+        )
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -58,7 +58,9 @@ class Admin:
             return _json(404, {"error": f"There is no {PLANE}{name[:100]}."})
         if method not in ("GET", "HEAD"):
             return _json(405, {"error": "Only GET."})
-        return _json(200, {"unsupported": [{"message": text, "count": n} for text, n in self._unsupported.listed()]})
+        return _json(
+            200, {"unsupported": [{"message": text, "count": n} for text, n in self._unsupported.listed()]}
+        )
 
     def _front(self, origin: str) -> Answer:
         config = self._config
@@ -69,7 +71,9 @@ class Admin:
                 ("Client secret", config.development.client_secret),
                 ("Administrator", f"{config.development.admin_upn} / {config.development.admin_password}"),
             ]
-        table = "".join(f"<tr><td>{escape(name)}</td><td><code>{escape(value)}</code></td></tr>" for name, value in rows)
+        table = "".join(
+            f"<tr><td>{escape(name)}</td><td><code>{escape(value)}</code></td></tr>" for name, value in rows
+        )
         example = _EXAMPLE.format(origin=origin, tenant=config.tenant_id) if config.dev else ""
         body = (
             "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
@@ -101,4 +105,6 @@ def _text(status: int, text: str) -> Answer:
 
 
 def _json(status: int, value: object) -> Answer:
-    return Answer(status=status, headers=(("Content-Type", "application/json"),), body=msgspec.json.encode(value))
+    return Answer(
+        status=status, headers=(("Content-Type", "application/json"),), body=msgspec.json.encode(value)
+    )

@@ -17,7 +17,16 @@ from orgstead.identity.server import AuthorizationServer
 from orgstead.server.admin import Admin
 from orgstead.server.callers import Callers
 from orgstead.server.dataverse import Dataverse
-from orgstead.server.http import Receive, Scope, Send, headers_of, origin_of, read_body, request_id, send_answer
+from orgstead.server.http import (
+    Receive,
+    Scope,
+    Send,
+    headers_of,
+    origin_of,
+    read_body,
+    request_id,
+    send_answer,
+)
 from orgstead.wire.odata.response import failure
 
 __all__ = ["Application"]
@@ -85,7 +94,9 @@ class Application:
                 raise fault("ResourceNotFound", segment=version[:100])
             caller = self._callers.find(headers.get("authorization"), self._own(origin))
             limit = self._config.max_batch_bytes if path.startswith("$batch") else self._config.max_body_bytes
-            body = await read_body(receive, headers, limit) if scope["method"] not in ("GET", "DELETE") else b""
+            body = (
+                await read_body(receive, headers, limit) if scope["method"] not in ("GET", "DELETE") else b""
+            )
         except Fault as error:
             if error.name == "Unauthenticated":
                 extra.append(("www-authenticate", self._challenge(origin, error)))

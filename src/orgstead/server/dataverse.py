@@ -49,7 +49,14 @@ class Dataverse:
         return self._names
 
     async def answer(
-        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, base: str, caller: Caller
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        base: str,
+        caller: Caller,
     ) -> Reply:
         """Answer one request; every failure is an answer, too."""
         request = Request(
@@ -137,8 +144,12 @@ class Dataverse:
             index = getattr(error, "index", None)
             culprit = change_set.parts[index] if index is not None else part
             headers = culprit.headers if culprit is not None else {}
-            return _answer(self._failed(error, headers), culprit.content_id if culprit is not None else None), False
-        return [_answer(reply, part.content_id) for reply, part in zip(replies, change_set.parts, strict=True)], True
+            return _answer(
+                self._failed(error, headers), culprit.content_id if culprit is not None else None
+            ), False
+        return [
+            _answer(reply, part.content_id) for reply, part in zip(replies, change_set.parts, strict=True)
+        ], True
 
 
 def _common(options: Sequence[Options]) -> Options:
@@ -161,7 +172,7 @@ def _request(part: Part, batch: Request, pending: Mapping[str, tuple[int, str]])
         version, _, path = rest.partition("/")
         if prefix or not version.startswith("v9."):
             raise fault("ResourceNotFound", segment=part.url[:100])
-    inherited = {name: value for name, value in batch.headers.items() if name in ("mscrm.solutionuniquename",)}
+    inherited = {name: value for name, value in batch.headers.items() if name == "mscrm.solutionuniquename"}
     return replace(
         batch,
         method=part.method,
@@ -175,7 +186,9 @@ def _request(part: Part, batch: Request, pending: Mapping[str, tuple[int, str]])
 
 
 def _answer(reply: Reply, content_id: str | None) -> Answer:
-    headers = [*reply.headers, ("x-ms-service-request-id", request_id())] if reply.status >= 400 else reply.headers
+    headers = (
+        [*reply.headers, ("x-ms-service-request-id", request_id())] if reply.status >= 400 else reply.headers
+    )
     return Answer(
         status=reply.status,
         reason=HTTPStatus(reply.status).phrase,

@@ -27,7 +27,9 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return headers
 
 
-def origin_of(scope: Scope, headers: Mapping[str, str], *, base_url: str | None, trusted: frozenset[str]) -> str:
+def origin_of(
+    scope: Scope, headers: Mapping[str, str], *, base_url: str | None, trusted: frozenset[str]
+) -> str:
     """Scheme and host as the client sees them: ``https://crm.example:5366``.
 
     ``base_url`` wins; X-Forwarded-Proto and X-Forwarded-Host count only from a trusted proxy's address.

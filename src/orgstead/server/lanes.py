@@ -62,7 +62,9 @@ class Lanes:
         """Take what is waiting and run it: here when it is small, else in a thread."""
         group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
         jobs = [job for job, _ in group]
-        if sum(len(job.messages) for job in jobs) <= MAX_INLINE_MESSAGES * len(jobs) and not any(map(self._heavy, jobs)):
+        if sum(len(job.messages) for job in jobs) <= MAX_INLINE_MESSAGES * len(jobs) and not any(
+            map(self._heavy, jobs)
+        ):
             self._engine.run_group(jobs)
             self._finish(group)
             return
@@ -85,7 +87,8 @@ class Lanes:
 
     def _heavy(self, job: Job) -> bool:
         return len(job.messages) > MAX_INLINE_MESSAGES or any(
-            isinstance(message, Execute) and self._engine.registry.find(message.name).heavy for message in job.messages
+            isinstance(message, Execute) and self._engine.registry.find(message.name).heavy
+            for message in job.messages
         )
 
     def close(self) -> None:

@@ -66,7 +66,10 @@ async def serve(app: Any, listeners: Sequence[Listener], *, max_connections: int
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     await asyncio.gather(
-        *(server.serve(sockets=[listener.socket]) for server, listener in zip(servers, listeners, strict=True))
+        *(
+            server.serve(sockets=[listener.socket])
+            for server, listener in zip(servers, listeners, strict=True)
+        )
     )
 
 

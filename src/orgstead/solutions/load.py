@@ -97,7 +97,9 @@ def _table(gathered: _Gathered, lines: Iterable[tuple[str, dict[str, Any]]]) -> 
                 keys.append(Key(**{**row, "columns": tuple(row["columns"])}, metadata_id=id))
             case _:
                 raise ValueError(f"{name}: a line is a {kind}")
-    gathered.tables[name] = Table(**head, columns=columns, keys=tuple(keys), metadata_id=metadata_id("table", name))
+    gathered.tables[name] = Table(
+        **head, columns=columns, keys=tuple(keys), metadata_id=metadata_id("table", name)
+    )
 
 
 def _column(table: str, row: dict[str, Any], choices: Mapping[str, Choice]) -> Column:
@@ -118,7 +120,9 @@ def _column(table: str, row: dict[str, Any], choices: Mapping[str, Choice]) -> C
 def _one_to_many(gathered: _Gathered, row: dict[str, Any]) -> None:
     cascade = Cascade(**row.pop("cascade", {}))
     name = row["schema_name"]
-    gathered.one_to_many[name] = OneToMany(**row, cascade=cascade, metadata_id=metadata_id("relationship", name))
+    gathered.one_to_many[name] = OneToMany(
+        **row, cascade=cascade, metadata_id=metadata_id("relationship", name)
+    )
 
 
 def _intersects(gathered: _Gathered) -> None:
@@ -144,7 +148,9 @@ def _intersects(gathered: _Gathered) -> None:
             known = Table(
                 logical_name=rel.intersect,
                 schema_name=rel.intersect,
-                entity_set=f"{rel.intersect}s" if not rel.intersect.endswith("s") else f"{rel.intersect}collection",
+                entity_set=f"{rel.intersect}s"
+                if not rel.intersect.endswith("s")
+                else f"{rel.intersect}collection",
                 metadata_id=metadata_id("table", rel.intersect),
                 object_type_code=code,
                 primary_id=id,

@@ -11,7 +11,7 @@ from typing import Any
 from orgstead.model.plan import (
     Agg, AllOf, AnyOf, Col, DatePart, Descends, HasAny, IsNull, Joined, Like, Nested, NoneOf, OneOf, Operand, Output,
     Param, Plan, Related, Sort, Test, Verdict,
-)  # fmt: skip
+)
 from orgstead.model.schema import Column
 from orgstead.store.dialect import Dialect
 from orgstead.store.forms import TABLE_SUFFIX

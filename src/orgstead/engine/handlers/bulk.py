@@ -21,7 +21,10 @@ def _targets(call: Call) -> tuple[Record, ...]:
         raise fault("InvalidArgument", message="Targets must hold at least one row.")
     for record in targets:
         if not isinstance(record, Record) or record.table != call.target:
-            raise fault("InvalidArgument", message="All rows of Targets must be of the table that the message is bound to.")
+            raise fault(
+                "InvalidArgument",
+                message="All rows of Targets must be of the table that the message is bound to.",
+            )
     return tuple(targets)
 
 
@@ -83,7 +86,7 @@ def upsert_multiple(call: Call) -> Any:
             call.send(Upsert(ref=_ref(call, record), record=record))
 
 
-class _naming:  # noqa: N801 - reads as a statement
+class _naming:
     """Adds the failing row's place to a fault's details."""
 
     def __init__(self, index: int) -> None:

@@ -51,7 +51,9 @@ def disassociate(call: Writing, message: Disassociate) -> Result:
         if stored is None:
             raise fault("ObjectDoesNotExist", table=many.table, id=many.id)
         if stored[rel.referencing_attribute] == one:
-            call.send(Update(ref=many, record=Record(table=many.table, values={rel.referencing_attribute: None})))
+            call.send(
+                Update(ref=many, record=Record(table=many.table, values={rel.referencing_attribute: None}))
+            )
         return Result(ref=ref)
     first, second = _ends(many_to_many, ref, related)
     _check_append(call, first, second)

@@ -21,7 +21,9 @@ VERSION = "9.2.24104.00187"
     writes=False,
     signature=Signature(
         kind="function",
-        returns=tuple(Parameter(name=name, type="Edm.Guid") for name in ("BusinessUnitId", "UserId", "OrganizationId")),
+        returns=tuple(
+            Parameter(name=name, type="Edm.Guid") for name in ("BusinessUnitId", "UserId", "OrganizationId")
+        ),
     ),
 )
 def who_am_i(call: Call) -> Any:

@@ -106,7 +106,9 @@ def _page(call: Reading, plan: Plan, rows: Sequence[Any]) -> Page:
 
 
 def _children(call: Reading, plan: Plan, rows: Sequence[Any]) -> tuple[Mapping[str, Page], ...]:
-    return tuple(_child_pages(call, child, {row[place] for row in rows}) for child, place in placed_children(plan))
+    return tuple(
+        _child_pages(call, child, {row[place] for row in rows}) for child, place in placed_children(plan)
+    )
 
 
 def _child_pages(call: Reading, child: Child, parents: set[str | None]) -> Mapping[str, Page]:

@@ -77,7 +77,10 @@ def update(call: Writing, message: Update) -> Result:
     values = bind_values(call, table, message.record, "Update")
     given = values.pop(table.primary_id, ref.id)
     if given != ref.id:
-        raise fault("InvalidArgument", message=f"The id of the {table.logical_name} in the body is not the one in the address.")
+        raise fault(
+            "InvalidArgument",
+            message=f"The id of the {table.logical_name} in the body is not the one in the address.",
+        )
     values.update(_create_first(call, message.record.related))
     change = Change(event="Update", table=table, id=ref.id, values=values, before=stored)
     call.hooks.run(20, call, change)
@@ -158,7 +161,12 @@ def _check_version(stored: Mapping[str, Any], if_match: int | None) -> None:
 def _check_required(table: Table, values: Mapping[str, Any]) -> None:
     # Other columns that Dynamics calls system-required are those that the platform fills itself.
     for column in table.columns.values():
-        if column.required == "SystemRequired" and column.is_lookup and column.create and values.get(column.name) is None:
+        if (
+            column.required == "SystemRequired"
+            and column.is_lookup
+            and column.create
+            and values.get(column.name) is None
+        ):
             raise fault("MissingRequired", column=column.name, table=table.logical_name)
 
 

@@ -32,7 +32,9 @@ class Resolving(Protocol):
         """The reference by id."""
 
 
-def bind_values(call: Resolving, table: Table, record: Record, event: Literal["Create", "Update"]) -> dict[str, Any]:
+def bind_values(
+    call: Resolving, table: Table, record: Record, event: Literal["Create", "Update"]
+) -> dict[str, Any]:
     """Canonical values of a record. Columns that this event may not set are left out, as Dataverse does.
 
     Raises AttributeNotFound, the faults of ``coerce``, and ObjectDoesNotExist for a lookup to nowhere.

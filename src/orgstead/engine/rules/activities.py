@@ -12,7 +12,7 @@ from orgstead.model.messages import Create, Delete
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
 
-__all__ = ["drop_pointer", "keep_parties", "point_at_new", "point_at_changed", "refuse_bare_pointer"]
+__all__ = ["drop_pointer", "keep_parties", "point_at_changed", "point_at_new", "refuse_bare_pointer"]
 
 POINTER = "activitypointer"
 MAX_PARTIES = 10_000
@@ -38,7 +38,10 @@ def _shared(activity: Table, pointer: Table) -> tuple[str, ...]:
 def refuse_bare_pointer(call: Call, change: Change) -> None:
     """An activity is always of a kind; the kind's column says which."""
     if change.table.logical_name == POINTER:
-        raise fault("InvalidArgument", message="An activitypointer is made by making an activity of a kind, such as a task.")
+        raise fault(
+            "InvalidArgument",
+            message="An activitypointer is made by making an activity of a kind, such as a task.",
+        )
     if "activitytypecode" in change.table.columns:
         change.values["activitytypecode"] = change.table.logical_name
 
@@ -97,5 +100,9 @@ def keep_parties(call: Call, change: Change) -> None:
             old = {"activityid": Ref(change.table.logical_name, change.id), "participationtypemask": mask}
             call.unit.delete(parties, call.unit.find(parties, old, MAX_PARTIES))
         for party in change.values[name] or ():
-            values = {**party.values, "participationtypemask": mask, "activityid": Ref(change.table.logical_name, change.id)}
+            values = {
+                **party.values,
+                "participationtypemask": mask,
+                "activityid": Ref(change.table.logical_name, change.id),
+            }
             call.send(Create(record=Record(table="activityparty", values=values)))

@@ -37,7 +37,9 @@ def keep_base_amounts(call: Call, change: Change) -> None:
     moved = values.get("transactioncurrencyid") is not None
     if moved and "exchangerate" in change.table.columns:
         values["exchangerate"] = _rate(call, values["transactioncurrencyid"])
-    touched = [(amount, base) for amount, base in twins if amount in values or (moved and change.event == "Update")]
+    touched = [
+        (amount, base) for amount, base in twins if amount in values or (moved and change.event == "Update")
+    ]
     if not touched:
         return
     rate = change.after("exchangerate") or ONE

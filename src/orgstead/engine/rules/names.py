@@ -30,7 +30,9 @@ def _prefixes(table: Table) -> tuple[str, ...]:
 def compose_addresses(call: Call, change: Change) -> None:
     """``address1_composite`` shows the whole address as one text."""
     for prefix in _prefixes(change.table):
-        parts = {part: f"{prefix}_{part}" for part in ("line1", "line2", "line3", "city", "postalcode", "country")}
+        parts = {
+            part: f"{prefix}_{part}" for part in ("line1", "line2", "line3", "city", "postalcode", "country")
+        }
         parts["state"] = f"{prefix}_stateorprovince"
         if not any(name in change.values for name in parts.values()):
             continue

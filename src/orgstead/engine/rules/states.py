@@ -42,7 +42,10 @@ def keep_state_and_status(call: Call, change: Change) -> None:
         values[status.name] = _default_status(change.table, state, status, values[state.name])
     elif wanted_status is not None and wanted_status.state not in (None, values[state.name]):
         raise fault(
-            "InvalidStatePair", status=values[status.name], state=values[state.name], table=change.table.logical_name
+            "InvalidStatePair",
+            status=values[status.name],
+            state=values[state.name],
+            table=change.table.logical_name,
         )
 
 

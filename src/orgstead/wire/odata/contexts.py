@@ -14,7 +14,9 @@ __all__ = ["context_of"]
 def context_of(entity_set: str, options: QueryOptions, query: Query) -> str:
     """``accounts``, ``accounts(name,revenue)``, ``accounts(name,primarycontactid(fullname))``."""
     if query.aggregates or query.groups:
-        aliases = [group.alias for group in query.groups] + [aggregate.alias for aggregate in query.aggregates]
+        aliases = [group.alias for group in query.groups] + [
+            aggregate.alias for aggregate in query.aggregates
+        ]
         return f"{entity_set}({','.join(aliases)})"
     # The parser's own query still has the names that the client wrote.
     parts = [*(options.query.columns or ()), *_expands(options.query.expand)]

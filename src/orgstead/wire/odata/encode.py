@@ -107,7 +107,7 @@ def _plain(plan: Plan) -> Callable[[Sequence[Any]], list[Any]]:
     scope["row"] = msgspec.defstruct("Row", fields, rename=dict(zip(fields, keys, strict=True)), gc=False)
     places = ", ".join(f"v{index}" for index in range(len(plan.outputs)))
     source = f"lambda rows: [row({', '.join(values)}) for {places}, in rows]"
-    made: Callable[[Sequence[Any]], list[Any]] = eval(source, scope)  # noqa: S307
+    made: Callable[[Sequence[Any]], list[Any]] = eval(source, scope)
     return made
 
 
@@ -131,7 +131,9 @@ class _Encoder:
         children = list(zip((child for child, _ in placed_children(plan)), page.children, strict=True))
         return [self.row(plan, row, children) for row in page.rows]
 
-    def row(self, plan: Plan, row: Sequence[Any], children: list[tuple[Child, Mapping[str, Page]]]) -> dict[str, Any]:
+    def row(
+        self, plan: Plan, row: Sequence[Any], children: list[tuple[Child, Mapping[str, Page]]]
+    ) -> dict[str, Any]:
         left = iter(children)
         item = self.values(plan.source.table.logical_name, plan.outputs, row, 0)
         # Only a plan with children keeps its primary key under a name that is surely there.
@@ -181,7 +183,10 @@ class _Encoder:
             found = self.rows(page) if page is not None else []
             if child.refs_only:
                 table = child.plan.source.table
-                found = [{"@odata.id": self.names.address(table.logical_name, each[table.primary_id])} for each in found]
+                found = [
+                    {"@odata.id": self.names.address(table.logical_name, each[table.primary_id])}
+                    for each in found
+                ]
             if child.count:
                 item[f"{child.name}@odata.count"] = len(found)
             item[child.name] = found
@@ -208,7 +213,9 @@ class _Encoder:
                 item[name] = wire_value(output, value)
         return item
 
-    def lookup(self, item: dict[str, Any], table: str, name: str, output: Output, value: str, target: str) -> None:
+    def lookup(
+        self, item: dict[str, Any], table: str, name: str, output: Output, value: str, target: str
+    ) -> None:
         if self.annotations.navigation:
             navigation = self.names.lookup_navigation(table, output.name, target)
             if navigation is not None:

@@ -11,8 +11,21 @@ from orgstead.errors import Fault, fault
 from orgstead.languages.odata import NavName, QueryOptions
 from orgstead.languages.odata.aliases import parameter_values, reference_option
 from orgstead.model.query import (
-    Aggregate, And, Condition, Exists, Expand, Field, Group, Not, Or, Order, Predicate, Query, ToMany, ToOne,
-)  # fmt: skip
+    Aggregate,
+    And,
+    Condition,
+    Exists,
+    Expand,
+    Field,
+    Group,
+    Not,
+    Or,
+    Order,
+    Predicate,
+    Query,
+    ToMany,
+    ToOne,
+)
 from orgstead.model.schema import Column, Schema, Table
 
 __all__ = ["Names", "Navigation"]
@@ -131,11 +144,17 @@ class Names:
                 navigations.setdefault(
                     name,
                     Navigation(
-                        name=name, link=ToMany(rel.schema_name), target=rel.referencing, relationship=rel.schema_name
+                        name=name,
+                        link=ToMany(rel.schema_name),
+                        target=rel.referencing,
+                        relationship=rel.schema_name,
                     ),
                 )
         for many in self.schema.crossing.get(table.logical_name, ()):
-            ends = ((many.entity1, many.entity1_navigation, many.entity2), (many.entity2, many.entity2_navigation, many.entity1))
+            ends = (
+                (many.entity1, many.entity1_navigation, many.entity2),
+                (many.entity2, many.entity2_navigation, many.entity1),
+            )
             for index, (entity, name, other) in enumerate(ends):
                 if entity == table.logical_name and name:
                     link = ToMany(many.schema_name, reverse=index == 1)
@@ -281,7 +300,10 @@ class _Resolver:
             rel = self.names.schema.lookup_relationship(table.logical_name, navigation.link.lookup, cast)
             if rel is not None:
                 return Navigation(
-                    name=name, link=ToOne(navigation.link.lookup, cast), target=cast, relationship=rel.schema_name
+                    name=name,
+                    link=ToOne(navigation.link.lookup, cast),
+                    target=cast,
+                    relationship=rel.schema_name,
                 )
         raise self.names.unknown(table, f"{name}/{NAMESPACE}{cast}")
 

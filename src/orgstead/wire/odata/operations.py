@@ -48,7 +48,9 @@ def decode_operation(
     if signature.kind == "function":
         given = {key: _argument(value, aliases) for key, value in segment.pairs}
         # Parameters may also stand in the query string by their own names.
-        given |= {key: value for key, value in aliases.items() if any(p.name == key for p in signature.parameters)}
+        given |= {
+            key: value for key, value in aliases.items() if any(p.name == key for p in signature.parameters)
+        }
     else:
         if segment.pairs:
             raise fault("ResourceNotFound", segment=segment.name)
@@ -137,18 +139,24 @@ class _Reader:
         logical = stated.lstrip("#").removeprefix(NAMESPACE) or (kind if kind != "crmbaseentity" else "")
         table = self.names.schema.tables.get(logical) if logical else self.table
         if table is None:
-            raise fault("InvalidPayload", message=f"{parameter.name} needs an @odata.type that names a table.")
+            raise fault(
+                "InvalidPayload", message=f"{parameter.name} needs an @odata.type that names a table."
+            )
         address = value.get("@odata.id")
         if address is not None and set(value) <= {"@odata.type", "@odata.id"}:
             return read_reference(address, self.names, self.origin)
         record = decode_record(value, table, self.names, self.origin)
         if address is None:
             return record
-        ref = read_reference(f"{self.names.set_of(table.logical_name)}{_keyed(address)}", self.names, self.origin)
+        ref = read_reference(
+            f"{self.names.set_of(table.logical_name)}{_keyed(address)}", self.names, self.origin
+        )
         return Record(table=record.table, id=record.id, values=record.values, related=record.related, key=ref)
 
     def wrong(self, parameter: Parameter) -> Fault:
-        return fault("InvalidPayload", message=f"The parameter {parameter.name} is not of type {parameter.type}.")
+        return fault(
+            "InvalidPayload", message=f"The parameter {parameter.name} is not of type {parameter.type}."
+        )
 
 
 def _keyed(address: Any) -> str:
@@ -156,4 +164,3 @@ def _keyed(address: Any) -> str:
     if not isinstance(address, str) or "(" not in address:
         raise fault("InvalidPayload", message="@odata.id is not the address of a row.")
     return address[address.index("(") :]
-

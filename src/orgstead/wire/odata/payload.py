@@ -97,12 +97,25 @@ def _unknown(name: str, table: Table) -> Fault:
 
 
 def _check_type(value: Any, table: Table) -> None:
-    if not isinstance(value, str) or value.lstrip("#").removeprefix(NAMESPACE) not in (table.logical_name, "expando", "crmbaseentity"):
-        raise fault("InvalidPayload", message=f"The type {str(value)[:100]} does not fit the table {table.logical_name}.")
+    if not isinstance(value, str) or value.lstrip("#").removeprefix(NAMESPACE) not in (
+        table.logical_name,
+        "expando",
+        "crmbaseentity",
+    ):
+        raise fault(
+            "InvalidPayload",
+            message=f"The type {str(value)[:100]} does not fit the table {table.logical_name}.",
+        )
 
 
 def _bind(
-    name: str, value: Any, table: Table, names: Names, origin: Origin, values: dict[str, Any], related: list[Related]
+    name: str,
+    value: Any,
+    table: Table,
+    names: Names,
+    origin: Origin,
+    values: dict[str, Any],
+    related: list[Related],
 ) -> None:
     navigation = names.navigation(table, name)
     if navigation is None:
@@ -116,7 +129,9 @@ def _bind(
         values[navigation.link.lookup] = None if value is None else read_reference(value, names, origin)
         return
     if not isinstance(value, list) or len(value) > MAX_RELATED:
-        raise fault("InvalidPayload", message=f"{name}@odata.bind needs an array of at most {MAX_RELATED} addresses.")
+        raise fault(
+            "InvalidPayload", message=f"{name}@odata.bind needs an array of at most {MAX_RELATED} addresses."
+        )
     refs = tuple(read_reference(item, names, origin) for item in value)
     related.append(Related(relationship=navigation.relationship, refs=refs))
 
@@ -142,7 +157,9 @@ def _nested(
         related.append(Related(relationship=navigation.relationship, to_one=True, records=(record,)))
         return
     if not isinstance(value, list) or len(value) > MAX_RELATED:
-        raise fault("InvalidPayload", message=f"{navigation.name} needs an array of at most {MAX_RELATED} rows.")
+        raise fault(
+            "InvalidPayload", message=f"{navigation.name} needs an array of at most {MAX_RELATED} rows."
+        )
     refs = tuple(
         read_reference(item["@odata.id"], names, origin)
         for item in value
@@ -166,7 +183,10 @@ def read_reference(text: Any, names: Names, origin: Origin) -> Ref:
     if text.startswith("$"):
         pending = origin.pending.get(text[1:])
         if pending is None:
-            raise fault("InvalidBatch", message=f"Content-ID Reference: '{text[:50]}' does not exist in the batch context.")
+            raise fault(
+                "InvalidBatch",
+                message=f"Content-ID Reference: '{text[:50]}' does not exist in the batch context.",
+            )
         return Ref(pending[1], Pending(pending[0]))
     path = text
     if path[:8].lower().startswith(("https://", "http://")):

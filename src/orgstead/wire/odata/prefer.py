@@ -15,7 +15,9 @@ __all__ = ["Match", "Prefer", "parse_match", "parse_prefer"]
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
 MAX_PAGE_SIZE = 5000
 
-_ITEM = re.compile(r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^,;\s]*)))?[^,]*(?:,|$)""")
+_ITEM = re.compile(
+    r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^,;\s]*)))?[^,]*(?:,|$)"""
+)
 _ETAG = re.compile(r'(?:W/)?"?([0-9A-Fa-f]{1,19})"?')
 
 
@@ -47,7 +49,10 @@ _NONE = Prefer()
 
 
 def parse_prefer(text: str) -> Prefer:
-    """Read a Prefer header. Preferences that nobody knows are ignored, as RFC 7240 wants; bad values of known ones raise InvalidHeader."""
+    """Read a Prefer header; raises InvalidHeader for a bad value of a known preference.
+
+    Preferences that nobody knows are ignored, as RFC 7240 wants.
+    """
     if not text:
         return _NONE
     if len(text) > 4096:
@@ -60,14 +65,16 @@ def parse_prefer(text: str) -> Prefer:
     page_size = None
     if "maxpagesize" in asked:
         number = asked["maxpagesize"]
-        if not number.isdigit() or not 0 < int(number):
+        if not number.isdigit() or int(number) < 1:
             raise fault("InvalidHeader", name="Prefer: odata.maxpagesize", value=number[:50])
         page_size = min(int(number), MAX_PAGE_SIZE)
         applied.append(f"odata.maxpagesize={number}")
     representation = asked.get("return", "").lower() == "representation"
     if representation:
         applied.append("return=representation")
-    annotations = tuple(part.strip() for part in asked.get("include-annotations", "").split(",") if part.strip())
+    annotations = tuple(
+        part.strip() for part in asked.get("include-annotations", "").split(",") if part.strip()
+    )
     if annotations:
         applied.append(f'odata.include-annotations="{",".join(annotations)}"')
     if "continue-on-error" in asked and asked["continue-on-error"].lower() != "false":

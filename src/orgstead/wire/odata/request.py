@@ -13,9 +13,19 @@ from orgstead.errors import fault
 from orgstead.languages.odata import QueryOptions, parse_options
 from orgstead.languages.paging import read_cookie
 from orgstead.model.messages import (
-    Associate, Create, Delete, Disassociate, Message, Options, Result, Retrieve, RetrieveMultiple, Signature, Update,
+    Associate,
+    Create,
+    Delete,
+    Disassociate,
+    Message,
+    Options,
+    Result,
+    Retrieve,
+    RetrieveMultiple,
+    Signature,
+    Update,
     Upsert,
-)  # fmt: skip
+)
 from orgstead.model.query import And, Condition, Exists, Expand, Field, Predicate, Query, ToMany, ToOne
 from orgstead.model.record import Record, Ref, Related
 from orgstead.model.schema import Table
@@ -140,7 +150,9 @@ class _Decoder:
         path = self.request.path.lstrip("/")
         return f"{self.request.base}{path}?{kept}" if kept else f"{self.request.base}{path}"
 
-    def operation_of(self, messages: tuple[Message, ...], render: Callable[[Sequence[Result]], Reply]) -> Operation:
+    def operation_of(
+        self, messages: tuple[Message, ...], render: Callable[[Sequence[Result]], Reply]
+    ) -> Operation:
         """An operation with this request's options."""
         return Operation(messages=messages, render=render, options=self.run_options)
 
@@ -326,7 +338,11 @@ class _Decoder:
         scope = _related_to(navigation, ref, self.names)
         if not rest:
             self.only("GET", "POST")
-            return self.list(target, scope) if self.request.method == "GET" else self.create_related(ref, navigation, target)
+            return (
+                self.list(target, scope)
+                if self.request.method == "GET"
+                else self.create_related(ref, navigation, target)
+            )
         if len(rest) == 1 and rest[0].name == "$count":
             self.only("GET")
             return self.count(target, scope)
@@ -343,7 +359,10 @@ class _Decoder:
         self.only("GET")
         reference = len(rest) == 1 and rest[0].name == "$ref"
         if rest and not reference:
-            raise fault("ODataUnsupported", feature="A path through a single-valued navigation property to another resource")
+            raise fault(
+                "ODataUnsupported",
+                feature="A path through a single-valued navigation property to another resource",
+            )
         options, query = self.options(target, "$select", "$expand")
         expand = Expand(
             link=navigation.link,
@@ -369,7 +388,9 @@ class _Decoder:
             record = replace(
                 record, related=(*record.related, Related(relationship=navigation.relationship, refs=(ref,)))
             )
-        operation = self.operation_of((Create(record=record, returning=returning),), self.shape(context).written)
+        operation = self.operation_of(
+            (Create(record=record, returning=returning),), self.shape(context).written
+        )
         return replace(operation, table=target.logical_name)
 
     def change_link(self, ref: Ref, navigation: Navigation, step: Segment, target: Table) -> Operation:
@@ -386,7 +407,9 @@ class _Decoder:
         message = Associate(ref=ref, relationship=navigation.relationship, related=related)
         return self.operation_of((message,), self.shape().nothing)
 
-    def untie(self, ref: Ref, navigation: Navigation, step: Segment, target: Table, single: bool) -> Operation:
+    def untie(
+        self, ref: Ref, navigation: Navigation, step: Segment, target: Table, single: bool
+    ) -> Operation:
         """DELETE of ``/nav/$ref``, ``/nav(id)/$ref``, ``/nav/$ref?$id=…``."""
         related: Ref | None = None
         if step.called:
@@ -399,12 +422,16 @@ class _Decoder:
             elif not single:
                 raise fault("MissingParameter", name="$id", message="the row to disassociate is not named")
         message = Disassociate(
-            ref=ref, relationship=navigation.relationship, related=None if single and related is None else related
+            ref=ref,
+            relationship=navigation.relationship,
+            related=None if single and related is None else related,
         )
         return self.operation_of((message,), self.shape().nothing)
 
     # -- actions and functions -----------------------------------------------------------------------------------
-    def operation(self, segments: Sequence[Segment], table: Table | None, ref: Ref | None = None) -> Operation:
+    def operation(
+        self, segments: Sequence[Segment], table: Table | None, ref: Ref | None = None
+    ) -> Operation:
         """A call of an action or a function, bound to ``table`` or ``ref`` or to nothing."""
         if len(segments) != 1:
             raise fault("ResourceNotFound", segment=segments[-1].name)
@@ -454,4 +481,3 @@ def _pairs(ref: Ref) -> Sequence[tuple[str, Any]]:
     if not isinstance(ref.key, tuple):
         raise fault("InvalidBatch", message="A collection of a row of the same change set cannot be read.")
     return ref.key
-

@@ -107,7 +107,13 @@ class Shape:
         options = ""
         if expand is not None:
             options = print_query(
-                Query(table="", columns=expand.columns, where=expand.where, order=expand.order, expand=expand.expand)
+                Query(
+                    table="",
+                    columns=expand.columns,
+                    where=expand.where,
+                    order=expand.order,
+                    expand=expand.expand,
+                )
             )
         return _with_cookie(f"{self.base}{path}?{options}" if options else f"{self.base}{path}", page)
 
@@ -171,7 +177,9 @@ class Shape:
         if value is None:
             return Reply(status=204)
         if isinstance(value, bytes):
-            return Reply(status=200, headers=(("Content-Type", "application/octet-stream"), VERSION), body=value)
+            return Reply(
+                status=200, headers=(("Content-Type", "application/octet-stream"), VERSION), body=value
+            )
         text = value if isinstance(value, str) else dump(value).decode()
         return Reply(status=200, headers=(("Content-Type", "text/plain"), VERSION), body=text.encode())
 
@@ -210,7 +218,9 @@ class Shape:
         if result.value is None:
             return Reply(status=204)
         body = result.value if isinstance(result.value, Mapping) else {"value": result.value}
-        return json_reply({"@odata.context": f"{self.base}$metadata#{type_name}", **body}, headers=self.applied())
+        return json_reply(
+            {"@odata.context": f"{self.base}$metadata#{type_name}", **body}, headers=self.applied()
+        )
 
 
 # What the service leaves readable in a skip token.

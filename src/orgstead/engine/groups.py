@@ -1,0 +1,93 @@
+"""Groups and aggregates: the part of a query whose rows are not rows of a table."""
+
+from typing import Any
+
+from orgstead.engine.scope import Scope
+from orgstead.errors import fault
+from orgstead.model.plan import (
+    Agg,
+    AllOf,
+    Col,
+    DatePart,
+    Operand,
+    Output,
+    Plan,
+    Sort,
+    Verdict,
+)
+from orgstead.model.query import (
+    Query,
+)
+
+__all__ = ["bind_groups"]
+
+
+def bind_groups(query: Query, scope: Scope, where: list[Verdict]) -> Plan:
+    """A plan of groups and aggregates. Raises IncompatibleTypes for sums of what is no number."""
+    outputs: list[Output] = []
+    groups: list[Operand] = []
+    for group in query.groups:
+        operand = scope.operand(group.field)
+        column = operand.column if isinstance(operand, Col) else None
+        if group.dategrouping is not None:
+            if not isinstance(operand, Col) or operand.column.type != "datetime":
+                raise fault(
+                    "IncompatibleTypes", column=group.field.name, type="datetime", value=group.dategrouping
+                )
+            offset = scope.param(scope.calendar.offset) if scope.calendar.offset else None
+            operand, column = DatePart(operand, group.dategrouping, offset, scope.calendar.fiscal_month), None
+        outputs.append(Output(group.alias, operand, column))
+        if isinstance(operand, Col) and operand.column.polymorphic:
+            table = Col(operand.alias, operand.column, "table")
+            outputs.append(Output(group.alias, table, None, "table"))
+            groups.append(operand)
+            operand = table
+        groups.append(operand)
+    for aggregate in query.aggregates:
+        of = scope.operand(aggregate.field) if aggregate.field is not None else None
+        if aggregate.function in ("sum", "avg") and not _numeric(of):
+            raise fault(
+                "IncompatibleTypes", column=aggregate.alias, type="a number", value=aggregate.function
+            )
+        kept = (
+            of.column if isinstance(of, Col) and aggregate.function in ("sum", "avg", "min", "max") else None
+        )
+        outputs.append(Output(aggregate.alias, Agg(aggregate.function, of), kept))
+    seen: dict[str, Operand] = {}
+    for output in outputs:
+        if output.part == "value":
+            if output.name in seen:
+                raise fault("ODataSyntax", message=f"The alias '{output.name}' is used twice.")
+            seen[output.name] = output.of
+    scope.outputs = seen
+    having = scope.predicate(query.having) if query.having is not None else None
+    order = tuple(Sort(scope.operand(o.field), o.descending) for o in query.order)
+    return Plan(
+        source=scope.source,
+        outputs=tuple(outputs),
+        joins=tuple(scope.joins),
+        where=AllOf(tuple(where)) if where else None,
+        groups=tuple(groups),
+        having=having,
+        order=order,
+        limit=scope.param(0),
+        offset=scope.param(_offset(query.after)),
+    )
+
+
+def _offset(after: tuple[Any, ...] | None) -> int:
+    if after is None:
+        return 0
+    if len(after) != 1 or not str(after[0]).isdigit():
+        raise fault("InvalidPagingCookie")
+    return int(after[0])
+
+
+def _numeric(operand: Operand | None) -> bool:
+    return isinstance(operand, Col) and operand.column.type in (
+        "integer",
+        "bigint",
+        "decimal",
+        "double",
+        "money",
+    )
