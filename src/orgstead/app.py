@@ -1,19 +1,36 @@
 """The composition root: a configuration becomes an organisation, and an organisation a server."""
 
 import asyncio
+import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
-from orgstead.config import Config
-from orgstead.engine import handlers, rules
+from orgstead.config import MEMORY, Config
+from orgstead.engine import rules
+from orgstead.engine.context import SYSTEM
+from orgstead.engine.handlers import bulk, metadata, organization
 from orgstead.engine.pipeline import Engine
 from orgstead.engine.ports import Clock, Store
 from orgstead.identity import (
-    AuthorizationServer, BearerVerifier, Certificates, Directory, FileKeyStore, IdentityConfig, KeyRing, MemoryKeyStore,
-    ensure_certificates, open_keys,
+    Application as Registration,
 )
+from orgstead.identity import (
+    AuthorizationServer,
+    BearerVerifier,
+    Certificates,
+    FileKeyStore,
+    IdentityConfig,
+    KeyRing,
+    MemoryKeyStore,
+    Secret,
+    ensure_certificates,
+    hash_secret,
+    open_keys,
+)
+from orgstead.identity.development import ADMIN_OBJECT_ID, ADMIN_PASSWORD, CLIENT_SECRET, development_applications
 from orgstead.server.admin import Admin
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
@@ -22,13 +39,16 @@ from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
 from orgstead.server.run import Listener, bind
 from orgstead.server.run import serve as listen
-from orgstead.solutions.first import found_organisation, open_directory
-from orgstead.store.open import MEMORY, open_store
+from orgstead.server.directory import RowDirectory
+from orgstead.solutions.first import FirstIds, first_messages, user_messages
+from orgstead.solutions.load import load_base
+from orgstead.solutions.sample import sample_messages
+from orgstead.store.open import open_store
 
-__all__ = ["Organisation", "build_application", "open_organisation", "serve"]
+__all__ = ["Organisation", "build_application", "make_certificates", "open_organisation", "serve"]
 
 # Importing them registers what they handle.
-REGISTERED = (handlers, rules)
+REGISTERED = (bulk, metadata, organization, rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +58,7 @@ class Organisation:
     config: Config
     store: Store
     engine: Engine
-    directory: Directory
+    directory: RowDirectory
     keys: KeyRing
 
     def close(self) -> None:
@@ -53,11 +73,76 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
     """
     store = open_store(config.data, config.database_url)
     engine = Engine(store, clock)
-    found_organisation(engine, config)
+    directory = RowDirectory(engine)
+    if not engine.schema.version:
+        _found(engine, directory, config)
     keys = open_keys(MemoryKeyStore() if config.data == MEMORY else FileKeyStore(Path(config.data) / "keys"))
-    return Organisation(
-        config=config, store=store, engine=engine, directory=open_directory(engine, config), keys=keys
+    return Organisation(config=config, store=store, engine=engine, directory=directory, keys=keys)
+
+
+def _found(engine: Engine, directory: RowDirectory, config: Config) -> None:
+    """Make a new organisation: tables, first rows, whoever may sign in, sample rows."""
+    base = load_base()
+    with engine.store.write() as unit:
+        unit.migrate(engine.schema, base)
+    engine.schema = base
+    founder = replace(
+        SYSTEM,
+        user_id=FirstIds.system_user,
+        business_unit_id=FirstIds.business_unit,
+        organization_id=FirstIds.organization,
+        currency_id=FirstIds.currency,
     )
+    engine.run(list(first_messages(base, config.organization_name)), founder)
+    password = config.admin_password or (ADMIN_PASSWORD if config.dev else None)
+    if password:
+        engine.run(
+            list(
+                user_messages(
+                    FirstIds.administrator,
+                    upn=config.admin_upn,
+                    object_id=ADMIN_OBJECT_ID,
+                    first_name=config.organization_name,
+                    last_name="Administrator",
+                )
+            ),
+            founder,
+        )
+        directory.set_password(FirstIds.administrator, hash_secret(password))
+    for registration in _registrations(config):
+        directory.add_application(registration)
+        if not registration.public:
+            engine.run(
+                list(
+                    user_messages(
+                        FirstIds.application_user,
+                        upn=f"app_{registration.client_id}@{config.tenant_names[0] if config.tenant_names else 'apps'}",
+                        object_id=registration.object_id,
+                        first_name="#",
+                        last_name=registration.display_name,
+                        application_id=registration.client_id,
+                    )
+                ),
+                founder,
+            )
+    if config.sample:
+        engine.run(list(sample_messages()), replace(founder, user_id=FirstIds.administrator))
+
+
+def _registrations(config: Config) -> Iterator[Registration]:
+    """The applications that a new organisation knows."""
+    if config.client_id and config.client_secret:
+        yield Registration(
+            client_id=config.client_id,
+            object_id=str(uuid4()),
+            display_name="First application",
+            secrets=(Secret(hash=hash_secret(config.client_secret)),),
+        )
+    if config.dev:
+        confidential, public = development_applications()
+        if not config.client_id:
+            yield confidential
+        yield public
 
 
 def build_application(
@@ -86,23 +171,49 @@ def build_application(
     )
 
 
-def serve(config: Config) -> None:
-    """Open the organisation and answer until the process is told to stop."""
+def make_certificates(config: Config) -> Certificates:
+    """The TLS certificate of a server, made by the local authority in its data directory (or renewed)."""
+    directory = Path(tempfile.mkdtemp(prefix="orgstead-")) if config.data == MEMORY else Path(config.data)
+    return ensure_certificates(directory / "certificates", (*config.tls_hosts, *_hosts(config)))
+
+
+def _hosts(config: Config) -> tuple[str, ...]:
+    unspecified = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not listened on
+    return () if config.host in unspecified else (config.host,)
+
+
+def serve(config: Config, announce: Callable[[str], None]) -> None:
+    """Open the organisation and answer until the process is told to stop.
+
+    ``announce`` gets the text that tells a person what is here, once the sockets listen.
+    """
     organisation = open_organisation(config)
     try:
-        http = Listener(socket=bind(config.host, config.http_port))
         certificates = make_certificates(config)
+        http = Listener(socket=bind(config.host, config.http_port))
         https = Listener(
-            socket=bind(config.host, config.https_port),
-            certificate=certificates.certificate,
-            key=certificates.key,
+            socket=bind(config.host, config.https_port), certificate=certificates.certificate, key=certificates.key
         )
-        hosts = {"localhost", "127.0.0.1", config.host} if config.dev else {config.host}
-        urls = [f"http://{host}:{http.port}" for host in sorted(hosts)]
-        urls += [f"https://{host}:{https.port}" for host in sorted(hosts)]
+        hosts = sorted({*_hosts(config), *config.tls_hosts, "localhost", "127.0.0.1"})
+        urls = [f"http://{host}:{http.port}" for host in hosts] + [f"https://{host}:{https.port}" for host in hosts]
         application = build_application(organisation, urls)
-        if not config.silent:
-            print(greeting(config, http.port, https.port, certificates), flush=True)
+        announce(_greeting(config, http.port, https.port, certificates))
         asyncio.run(listen(application, [http, https]))
     finally:
         organisation.close()
+
+
+def _greeting(config: Config, http: int, https: int, certificates: Certificates) -> str:
+    host = "localhost" if config.dev else config.host
+    lines = [f"Orgstead listens on http://{host}:{http} and https://{host}:{https}"]
+    lines.append(f"  data                {config.database_url and 'PostgreSQL' or config.data}")
+    lines.append(f"  trust for TLS       {certificates.authority}")
+    if config.dev:
+        application, public = development_applications()
+        lines += [
+            f"  tenant              {config.tenant_id}",
+            f"  client id, secret   {config.client_id or application.client_id} {CLIENT_SECRET}",
+            f"  public client id    {public.client_id}",
+            f"  administrator       {config.admin_upn} {ADMIN_PASSWORD}",
+        ]
+    return "\n".join(lines)

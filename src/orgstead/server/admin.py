@@ -10,6 +10,7 @@ import msgspec
 
 from orgstead.config import Config
 from orgstead.engine.pipeline import Engine
+from orgstead.identity.development import ADMIN_PASSWORD, CLIENT_ID, CLIENT_SECRET
 from orgstead.identity.request import Answer
 from orgstead.server.observed import Unsupported
 
@@ -67,9 +68,9 @@ class Admin:
         rows = [("Web API", f"{origin}/api/data/v9.2/"), ("Authority", f"{origin}/{config.tenant_id}")]
         if config.dev:
             rows += [
-                ("Client id", config.development.client_id),
-                ("Client secret", config.development.client_secret),
-                ("Administrator", f"{config.development.admin_upn} / {config.development.admin_password}"),
+                ("Client id", CLIENT_ID),
+                ("Client secret", CLIENT_SECRET),
+                ("Administrator", f"{config.admin_upn} / {ADMIN_PASSWORD}"),
             ]
         table = "".join(
             f"<tr><td>{escape(name)}</td><td><code>{escape(value)}</code></td></tr>" for name, value in rows

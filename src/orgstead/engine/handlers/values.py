@@ -63,7 +63,12 @@ def bind_values(
 
 def _existing(call: Resolving, ref: Ref) -> Ref:
     resolved = call.resolve(ref)
-    table = call.schema.tables[resolved.table]
+    table = call.schema.tables.get(resolved.table)
+    if table is None:
+        if call.caller.system:
+            # Shipped rows may name rows of tables that Dynamics has and this organisation does not.
+            return resolved
+        raise fault("TableNotFound", name=resolved.table)
     if call.unit.get(table, resolved.id, (table.primary_id,)) is None:
         raise fault("ObjectDoesNotExist", table=resolved.table, id=resolved.id)
     return resolved

@@ -6,7 +6,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from orgstead.model.schema import Choice, Column, Key, ManyToMany, OneToMany, Option, Schema, Table
@@ -226,15 +226,10 @@ def attribute(column: Column, table: Table, schema: Schema) -> Definition:
     return Definition(type=type_name, values=values, links=links)
 
 
-_NUMBERS: dict[int, tuple[Table, Mapping[str, int]]] = {}
-
-
+@lru_cache(maxsize=256)
 def _numbers(table: Table) -> Mapping[str, int]:
-    """The place of each column in its table, from 1; kept for the table described last."""
-    kept = _NUMBERS.get(0)
-    if kept is None or kept[0] is not table:
-        kept = _NUMBERS[0] = (table, {name: index for index, name in enumerate(table.columns, 1)})
-    return kept[1]
+    """The place of each column in its table, from 1."""
+    return {name: index for index, name in enumerate(table.columns, 1)}
 
 
 def _string(column: Column, table: Table) -> dict[str, Any]:
@@ -308,6 +303,10 @@ def _image(column: Column, table: Table) -> dict[str, Any]:
     return {"IsPrimaryImage": column.name == table.primary_image}
 
 
+def _file(column: Column, table: Table) -> dict[str, Any]:
+    return {"MaxSizeInKB": 32768 if column.max is None else int(column.max)}
+
+
 _EXTRAS: Mapping[str, Callable[[Column, Table], dict[str, Any]]] = {
     "string": _string,
     "memo": _memo,
@@ -326,6 +325,7 @@ _EXTRAS: Mapping[str, Callable[[Column, Table], dict[str, Any]]] = {
     "owner": _targets,
     "partylist": _targets,
     "image": _image,
+    "file": _file,
 }
 
 

@@ -7,7 +7,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/entity-attribute-
 from collections.abc import Callable, Iterator
 
 from orgstead.engine.handlers.metadata.draft import Draft
-from orgstead.model.schema import Cascade, Column, OneToMany, Option, Table
+from orgstead.model.schema import Cascade, Column, ColumnType, OneToMany, Option, Table
 
 __all__ = ["companions", "relate_activities", "relate_notes", "standard_columns", "standard_relationships"]
 
@@ -37,7 +37,7 @@ def standard_columns(table: Table, new_id: NewId) -> dict[str, Column]:
 
 
 def _plain(table: Table, new_id: NewId) -> Iterator[Column]:
-    def column(schema_name: str, kind: str, label: str, **more: object) -> Column:
+    def column(schema_name: str, kind: ColumnType, label: str, **more: object) -> Column:
         values = {"create": False, "update": False, "display_name": label, **more}
         return Column(
             name=schema_name.lower(),
@@ -107,11 +107,11 @@ def _organization(column: Callable[..., Column]) -> Iterator[Column]:
 def companions(column: Column, new_id: NewId) -> Iterator[Column]:
     """The read-only columns that stand beside one: names of lookups and choices, addresses of images and files."""
 
-    def companion(suffix: str, kind: str, **more: object) -> Column:
+    def companion(suffix: str, kind: ColumnType, **more: object) -> Column:
         return Column(
             name=f"{column.name}{suffix.lower()}",
             schema_name=f"{column.schema_name}{suffix}",
-            type=kind,  # type: ignore[arg-type]
+            type=kind,
             metadata_id=new_id(),
             create=False,
             update=False,

@@ -1,0 +1,181 @@
+"""The settings of a server: one frozen value, read once from the command line and the environment.
+
+Every setting is also the environment variable ``ORGSTEAD_<NAME>``. Development mode has fixed, published
+credentials and is therefore allowed on loopback addresses only.
+"""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+from uuid import UUID
+
+__all__ = ["MEMORY", "Config", "ConfigError", "read_config", "redacted"]
+
+MEMORY: Final = ":memory:"
+DEVELOPMENT_TENANT: Final = "0d365000-0000-4000-8000-000000000001"
+TRUE = frozenset({"1", "true", "yes", "on"})
+FALSE = frozenset({"0", "false", "no", "off"})
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be: the message names it and says what would be right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What a server needs to know. Raises ConfigError when the settings do not fit together."""
+
+    data: str = ".orgstead"
+    """The directory of the database, keys and certificates; ``:memory:`` leaves nothing behind."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on."""
+
+    http_port: int = 5365
+    """The port of HTTP; 0 takes a free one."""
+
+    https_port: int = 5366
+    """The port of HTTPS; 0 takes a free one."""
+
+    database_url: str | None = None
+    """``postgresql://…`` instead of the SQLite file in ``data``."""
+
+    dev: bool = True
+    """Development mode: fixed credentials, the admin plane. On loopback addresses only."""
+
+    sample: bool = False
+    """Fill a new organisation with sample rows."""
+
+    silent: bool = False
+    """Print nothing at start."""
+
+    base_url: str | None = None
+    """Scheme and host that clients use where it is not the address they connect to: behind a proxy."""
+
+    authority_url: str | None = None
+    """Scheme and host of the sign-in endpoints where they are not the API's own."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses of proxies whose X-Forwarded-Proto and X-Forwarded-Host count."""
+
+    tls_hosts: tuple[str, ...] = ()
+    """Further names and addresses that the server's certificate is for."""
+
+    max_body_bytes: int = 32 * 1024 * 1024
+    """The largest body of a request, in bytes."""
+
+    max_batch_bytes: int = 128 * 1024 * 1024
+    """The largest body of a batch, in bytes."""
+
+    tenant_id: str = DEVELOPMENT_TENANT
+    """The GUID of the tenant."""
+
+    tenant_names: tuple[str, ...] = ("orgstead.localhost",)
+    """Domain names that stand for the tenant in addresses."""
+
+    organization_name: str = "Orgstead"
+    """What the organisation is called."""
+
+    admin_upn: str = "admin@orgstead.localhost"
+    """The principal name of the first administrator."""
+
+    admin_password: str | None = None
+    """The first administrator's password; development mode has one of its own."""
+
+    client_id: str | None = None
+    """The id of the first application; development mode has one of its own."""
+
+    client_secret: str | None = None
+    """The first application's secret; development mode has one of its own."""
+
+    log_format: str = "console"
+    """``console`` or ``json``."""
+
+    log_level: str = "info"
+    """``debug``, ``info``, ``warning`` or ``error``."""
+
+    def __post_init__(self) -> None:
+        if self.dev and not _loopback(self.host):
+            raise ConfigError(
+                f"Development mode has published passwords and is only for loopback addresses, not {self.host}: "
+                "use --no-dev, and set admin_password or client_id and client_secret."
+            )
+        if not self.dev and not self.admin_password and not (self.client_id and self.client_secret):
+            raise ConfigError(
+                "Outside development mode nothing has a default secret: set ORGSTEAD_ADMIN_PASSWORD, or "
+                "ORGSTEAD_CLIENT_ID and ORGSTEAD_CLIENT_SECRET (or the same names with _FILE)."
+            )
+        for name in ("http_port", "https_port"):
+            if not 0 <= getattr(self, name) <= 65535:
+                raise ConfigError(f"{name} must be between 0 and 65535.")
+        try:
+            UUID(self.tenant_id)
+        except ValueError:
+            raise ConfigError("tenant_id must be a GUID.") from None
+        if self.log_format not in ("console", "json"):
+            raise ConfigError("log_format must be console or json.")
+
+
+SECRETS = frozenset({"admin_password", "client_secret", "database_url"})
+
+
+def read_config(given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Config:
+    """The configuration out of options (None: not given) and the environment.
+
+    A variable ``ORGSTEAD_<NAME>_FILE`` names a file that holds the value. Raises ConfigError.
+    """
+    values: dict[str, Any] = {}
+    for field in fields(Config):
+        option = given.get(field.name)
+        if option is not None:
+            values[field.name] = option
+            continue
+        text = _from_environment(field.name, environment)
+        if text is not None:
+            values[field.name] = _typed(field.name, field.default, text)
+    return Config(**values)
+
+
+def _from_environment(name: str, environment: Mapping[str, str]) -> str | None:
+    variable = f"ORGSTEAD_{name.upper()}"
+    if variable in environment:
+        return environment[variable]
+    path = environment.get(f"{variable}_FILE")
+    if path is None:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError as error:
+        raise ConfigError(f"{variable}_FILE: {error.strerror}.") from error
+
+
+def _typed(name: str, default: Any, text: str) -> Any:
+    if isinstance(default, bool):
+        if text.lower() in TRUE | FALSE:
+            return text.lower() in TRUE
+        raise ConfigError(f"ORGSTEAD_{name.upper()} must be true or false.")
+    if isinstance(default, int):
+        if text.isdigit():
+            return int(text)
+        raise ConfigError(f"ORGSTEAD_{name.upper()} must be a whole number.")
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+def redacted(config: Config) -> Mapping[str, Any]:
+    """The settings by name, secrets hidden."""
+    shown = {field.name: getattr(config, field.name) for field in fields(Config)}
+    return {name: "…" if name in SECRETS and value else value for name, value in shown.items()}
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,284 @@
+"""Reading definitions: ``EntityDefinitions``, ``RelationshipDefinitions``, ``GlobalOptionSetDefinitions``.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/retrieve-metadata-name-metadataid
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query-metadata-web-api
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+from orgstead.errors import Fault, fault
+from orgstead.model.schema import Schema
+from orgstead.wire.definitions.describe import (
+    Definition,
+    entity,
+    global_option_set,
+    many_to_many,
+    one_to_many,
+)
+from orgstead.wire.definitions.labels import caption, derived_id, plain
+from orgstead.wire.definitions.vocabulary import METADATA_TYPES, is_a, properties_of
+from orgstead.wire.odata.metadata_query import Asked, Reading, matching, project, read_asked, typed
+from orgstead.wire.odata.paths import NAMESPACE, Segment
+from orgstead.wire.odata.response import VERSION, Reply, json_reply
+
+__all__ = ["DEFINITION_SETS", "Catalog", "catalog", "read_definitions"]
+
+# Entity sets of definitions: the type of their members and the property that names one beside its MetadataId.
+DEFINITION_SETS: Mapping[str, tuple[str, str]] = {
+    "EntityDefinitions": ("EntityMetadata", "LogicalName"),
+    "RelationshipDefinitions": ("RelationshipMetadataBase", "SchemaName"),
+    "GlobalOptionSetDefinitions": ("OptionSetMetadataBase", "Name"),
+    "ManagedPropertyDefinitions": ("ManagedPropertyMetadata", "LogicalName"),
+}
+# The names that members of collections below those sets go by.
+KEY_NAMES = {
+    "AttributeMetadata": "LogicalName",
+    "EntityKeyMetadata": "LogicalName",
+    "RelationshipMetadataBase": "SchemaName",
+}
+# What a managed property belongs to, as the ids of the ones that the platform ships are made.
+MANAGED_SEED = "0d365000-0000-4000-8000-0000000d365e"
+
+
+class Catalog:
+    """All definitions of one schema, described once."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+
+    @cached_property
+    def entities(self) -> list[Definition]:
+        """All tables, by logical name."""
+        tables = sorted(self.schema.tables.values(), key=lambda table: table.logical_name)
+        return [entity(table, self.schema) for table in tables]
+
+    @cached_property
+    def relationships(self) -> list[Definition]:
+        """All relationships, 1:N before N:N."""
+        ones = [one_to_many(rel, self.schema) for rel in self.schema.one_to_many.values()]
+        return ones + [many_to_many(rel) for rel in self.schema.many_to_many.values()]
+
+    @cached_property
+    def option_sets(self) -> list[Definition]:
+        """All global choices."""
+        return [global_option_set(choice) for choice in self.schema.choices.values()]
+
+    @cached_property
+    def managed_properties(self) -> list[Definition]:
+        """The managed properties that definitions have."""
+        found: dict[str, str] = {}
+        for type_name in METADATA_TYPES:
+            for prop in properties_of(type_name)[0].values():
+                if prop.managed is not None:
+                    found.setdefault(prop.managed, prop.name)
+        return [_managed_property(name, shown) for name, shown in sorted(found.items())]
+
+    def members(self, entity_set: str) -> list[Definition]:
+        """The members of an entity set of definitions."""
+        return {
+            "EntityDefinitions": lambda: self.entities,
+            "RelationshipDefinitions": lambda: self.relationships,
+            "GlobalOptionSetDefinitions": lambda: self.option_sets,
+            "ManagedPropertyDefinitions": lambda: self.managed_properties,
+        }[entity_set]()
+
+
+def _managed_property(name: str, shown: str) -> Definition:
+    values = {key: prop.default for key, prop in properties_of("ManagedPropertyMetadata")[0].items()}
+    id = derived_id(MANAGED_SEED, name)
+    values |= {
+        "MetadataId": id,
+        "LogicalName": name,
+        "ManagedPropertyType": "Attribute",
+        "EnablesAttributeName": shown.lower(),
+        "ErrorCode": 0,
+        "DisplayName": caption(shown, id, "DisplayName", False),
+        "Description": caption("", id, "Description", False),
+    }
+    return Definition(type="ManagedPropertyMetadata", values=values)
+
+
+@lru_cache(maxsize=4)
+def catalog(schema: Schema) -> Catalog:
+    """The definitions of a schema; kept for the schemas in use."""
+    return Catalog(schema)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Many:
+    """A collection on the way: its members' type, the members, its path."""
+
+    type: str
+    members: Callable[[], Sequence[Definition]]
+    path: str
+    filterable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _One:
+    """One definition on the way; ``type`` is the one that its place declares."""
+
+    type: str
+    definition: Definition
+    path: str
+    set_path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Value:
+    """A property's value on the way."""
+
+    value: Any
+    path: str
+
+
+_Place = _Many | _One | _Value
+
+
+def read_definitions(segments: Sequence[Segment], query: str, schema: Schema, base: str) -> Reply:
+    """The answer to a GET below an entity set of definitions.
+
+    ``query`` is the query string, still percent-encoded; ``base`` the API's root with its slash. Raises
+    ResourceNotFound, DefinitionNotFound, PropertyNotFound, ODataSyntax, ODataUnsupported.
+    """
+    first, rest = segments[0], segments[1:]
+    type_name, _ = DEFINITION_SETS[first.name]
+    members = _Many(
+        type=type_name,
+        members=lambda: catalog(schema).members(first.name),
+        path=first.name,
+        filterable=first.name != "GlobalOptionSetDefinitions",
+    )
+    place: _Place = _member(members, first) if first.called else members
+    for index, step in enumerate(rest):
+        if step.name == "$count" and index == len(rest) - 1 and isinstance(place, _Many):
+            return _count(place, query)
+        place = _step(place, step)
+    match place:
+        case _Many():
+            return _collection(place, query, base)
+        case _One():
+            return _single(place, query, base)
+        case _Value():
+            return _value(place, query, base)
+
+
+def _missing(step: Segment) -> Fault:
+    return fault("ResourceNotFound", segment=step.name[:100])
+
+
+def _step(place: _Place, step: Segment) -> _Place:
+    if isinstance(place, _Value):
+        raise _missing(step)
+    if step.name.startswith(NAMESPACE):
+        return _cast(place, step)
+    if isinstance(place, _Many):
+        raise _missing(step)
+    properties, links = properties_of(place.type)
+    link = links.get(step.name)
+    if link is not None:
+        return _follow(place, step, link.type, many=link.many)
+    if step.called or (step.name not in properties and step.name not in place.definition.values):
+        raise _missing(step)
+    return _Value(value=place.definition.values[step.name], path=f"{place.path}/{step.name}")
+
+
+def _follow(place: _One, step: Segment, target: str, *, many: bool) -> _Place:
+    found = place.definition.links[step.name]()
+    path = f"{place.path}/{step.name}"
+    if not many:
+        if step.called:
+            raise _missing(step)
+        if not isinstance(found, Definition):
+            return _Value(value=None, path=path)
+        return _One(type=target, definition=found, path=path, set_path=path)
+    collection = _Many(type=target, members=lambda: found if isinstance(found, Sequence) else (), path=path)
+    return _member(collection, step) if step.called else collection
+
+
+def _cast(place: _Many | _One, step: Segment) -> _Many | _One:
+    cast = step.name.removeprefix(NAMESPACE)
+    if cast not in METADATA_TYPES or not is_a(cast, place.type):
+        raise _missing(step)
+    path = f"{place.path}/{step.name}"
+    if isinstance(place, _Many):
+        members = place.members
+        narrowed = replace(place, type=cast, members=lambda: typed(members(), cast), path=path)
+        return _member(narrowed, step) if step.called else narrowed
+    if step.called or not is_a(place.definition.type, cast):
+        raise _missing(step)
+    return _One(type=cast, definition=place.definition, path=path, set_path=f"{place.set_path}/{step.name}")
+
+
+def _member(place: _Many, step: Segment) -> _One:
+    """The member that a key names, by MetadataId or by name; raises DefinitionNotFound."""
+    if step.id is not None:
+        name, value = "MetadataId", step.id
+        shown = step.id
+    elif len(step.pairs) == 1 and isinstance(step.pairs[0][1], str):
+        name, value = step.pairs[0]
+        shown = f"'{value}'"
+    else:
+        raise _missing(step)
+    allowed = ("MetadataId", _key_name(place))
+    if name not in allowed:
+        raise _missing(step)
+    wanted = value.lower() if name == "MetadataId" else value
+    for definition in place.members():
+        if definition.values.get(name) == wanted:
+            path = f"{place.path}({shown})"
+            return _One(type=place.type, definition=definition, path=path, set_path=place.path)
+    raise fault("DefinitionNotFound", kind=place.type, name=str(value)[:100])
+
+
+def _key_name(place: _Many) -> str:
+    for type_name, name in DEFINITION_SETS.values():
+        if is_a(place.type, type_name):
+            return name
+    return next((name for base, name in KEY_NAMES.items() if is_a(place.type, base)), "LogicalName")
+
+
+def _shown(asked: Asked) -> str:
+    """The selected and expanded names, as a context lists them."""
+    parts = [*(asked.select or ())]
+    for each in asked.expand:
+        inner = ",".join(each.columns or ())
+        parts.append(f"{each.name}({inner})")
+    return f"({','.join(parts)})" if parts else ""
+
+
+def _collection(place: _Many, query: str, base: str) -> Reply:
+    asked = read_asked(query, place.type, filterable=place.filterable)
+    rows = matching(place.members(), asked.where)
+    at = Reading(base=base, path=place.path, labels=asked.labels)
+    body: dict[str, Any] = {"@odata.context": f"{base}$metadata#{place.path}{_shown(asked)}"}
+    if asked.count:
+        body["@odata.count"] = len(rows)
+    body["value"] = [project(row, asked.select, asked.expand, place.type, at) for row in rows]
+    return json_reply(body)
+
+
+def _count(place: _Many, query: str) -> Reply:
+    asked = read_asked(query, place.type, filterable=place.filterable)
+    text = str(len(matching(place.members(), asked.where)))
+    return Reply(status=200, headers=(("Content-Type", "text/plain"), VERSION), body=text.encode())
+
+
+def _single(place: _One, query: str, base: str) -> Reply:
+    asked = read_asked(query, place.type, filterable=False)
+    at = Reading(base=base, path=place.path, labels=asked.labels)
+    context = f"{base}$metadata#{place.set_path}{_shown(asked)}/$entity"
+    row = project(place.definition, asked.select, asked.expand, place.type, at)
+    return json_reply({"@odata.context": context, **row})
+
+
+def _value(place: _Value, query: str, base: str) -> Reply:
+    read_asked(query, "MetadataBase", filterable=False)
+    if place.value is None:
+        return Reply(status=204)
+    value = plain(place.value)
+    body = value if isinstance(value, dict) else {"value": value}
+    return json_reply({"@odata.context": f"{base}$metadata#{place.path}", **body})
