@@ -30,16 +30,21 @@ from orgstead.identity import (
     hash_secret,
     open_keys,
 )
-from orgstead.identity.development import ADMIN_OBJECT_ID, ADMIN_PASSWORD, CLIENT_SECRET, development_applications
+from orgstead.identity.development import (
+    ADMIN_OBJECT_ID,
+    ADMIN_PASSWORD,
+    CLIENT_SECRET,
+    development_applications,
+)
 from orgstead.server.admin import Admin
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
 from orgstead.server.dataverse import Dataverse
+from orgstead.server.directory import RowDirectory
 from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
 from orgstead.server.run import Listener, bind
 from orgstead.server.run import serve as listen
-from orgstead.server.directory import RowDirectory
 from orgstead.solutions.first import FirstIds, first_messages, user_messages
 from orgstead.solutions.load import load_base
 from orgstead.solutions.sample import sample_messages
@@ -178,7 +183,7 @@ def make_certificates(config: Config) -> Certificates:
 
 
 def _hosts(config: Config) -> tuple[str, ...]:
-    unspecified = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not listened on
+    unspecified = ("0.0.0.0", "::", "")
     return () if config.host in unspecified else (config.host,)
 
 
@@ -192,10 +197,14 @@ def serve(config: Config, announce: Callable[[str], None]) -> None:
         certificates = make_certificates(config)
         http = Listener(socket=bind(config.host, config.http_port))
         https = Listener(
-            socket=bind(config.host, config.https_port), certificate=certificates.certificate, key=certificates.key
+            socket=bind(config.host, config.https_port),
+            certificate=certificates.certificate,
+            key=certificates.key,
         )
         hosts = sorted({*_hosts(config), *config.tls_hosts, "localhost", "127.0.0.1"})
-        urls = [f"http://{host}:{http.port}" for host in hosts] + [f"https://{host}:{https.port}" for host in hosts]
+        urls = [f"http://{host}:{http.port}" for host in hosts] + [
+            f"https://{host}:{https.port}" for host in hosts
+        ]
         application = build_application(organisation, urls)
         announce(_greeting(config, http.port, https.port, certificates))
         asyncio.run(listen(application, [http, https]))
@@ -206,7 +215,7 @@ def serve(config: Config, announce: Callable[[str], None]) -> None:
 def _greeting(config: Config, http: int, https: int, certificates: Certificates) -> str:
     host = "localhost" if config.dev else config.host
     lines = [f"Orgstead listens on http://{host}:{http} and https://{host}:{https}"]
-    lines.append(f"  data                {config.database_url and 'PostgreSQL' or config.data}")
+    lines.append(f"  data                {(config.database_url and 'PostgreSQL') or config.data}")
     lines.append(f"  trust for TLS       {certificates.authority}")
     if config.dev:
         application, public = development_applications()

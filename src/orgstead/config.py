@@ -8,6 +8,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -146,8 +147,7 @@ def _from_environment(name: str, environment: Mapping[str, str]) -> str | None:
     if path is None:
         return None
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read().strip()
+        return Path(path).read_text("utf-8").strip()
     except OSError as error:
         raise ConfigError(f"{variable}_FILE: {error.strerror}.") from error
 

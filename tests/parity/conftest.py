@@ -92,7 +92,9 @@ class Web:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def web(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_postgres_database: Callable[[], str]
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    new_postgres_database: Callable[[], str],
 ) -> Iterator[Web]:
     """A signed-in client of a new organisation on each database."""
     url = new_postgres_database() if request.param == "postgres" else None

@@ -61,7 +61,9 @@ Accept: application/json
     assert text.count("HTTP/1.1 204 No Content") == 3
     assert "Content-ID: 2" in text
     assert '"telephone1":"42"' in text
-    row = web.get(f"contacts?$select=lastname&$filter=lastname eq '{name}'&$expand=parentcustomerid_account($select=name)").rows
+    row = web.get(
+        f"contacts?$select=lastname&$filter=lastname eq '{name}'&$expand=parentcustomerid_account($select=name)"
+    ).rows
     assert row[0]["parentcustomerid_account"]["name"] == name
 
 

@@ -10,7 +10,10 @@ from tests.parity.conftest import Web
 @pytest.fixture(scope="module")
 def people(web: Web) -> Web:
     """Contacts of two accounts, with gaps in their values."""
-    blue, red = web.make("accounts", name="Q Blue", revenue=10), web.make("accounts", name="Q Red", revenue=20)
+    blue, red = (
+        web.make("accounts", name="Q Blue", revenue=10),
+        web.make("accounts", name="Q Red", revenue=20),
+    )
     rows: list[dict[str, Any]] = [
         {"firstname": "Ann", "lastname": "Qxa", "numberofchildren": 1, "parent": blue, "city": "London"},
         {"firstname": "Bob", "lastname": "Qxb", "numberofchildren": 2, "parent": blue, "city": "100% Paris_"},
@@ -24,13 +27,19 @@ def people(web: Web) -> Web:
             row["parentcustomerid_account@odata.bind"] = f"/accounts({parent})"
         made = web.make("contacts", **row)
         for number in range(row["numberofchildren"] or 0):
-            web.make("tasks", subject=f"T{number}", **{"regardingobjectid_contact@odata.bind": f"/contacts({made})"})
+            web.make(
+                "tasks",
+                subject=f"T{number}",
+                **{"regardingobjectid_contact_task@odata.bind": f"/contacts({made})"},
+            )
     return web
 
 
 def found(web: Web, where: str) -> str:
     """The first letters of the contacts that satisfy a filter, in order of last name."""
-    rows = web.get(f"contacts?$select=firstname&$orderby=lastname&$filter=startswith(lastname,'Qx') and ({where})").rows
+    rows = web.get(
+        f"contacts?$select=firstname&$orderby=lastname&$filter=startswith(lastname,'Qx') and ({where})"
+    ).rows
     return "".join(row["firstname"][0] for row in rows)
 
 
@@ -113,7 +122,9 @@ def test_an_order_may_go_through_a_lookup_and_nulls_come_first(people: Web) -> N
 def test_pages_walk_any_order_without_losing_or_repeating_a_row_while_others_write(people: Web) -> None:
     wanted = people.get("contacts?$select=contactid&$filter=startswith(lastname,'Qx')").rows
     seen: list[str] = []
-    link = "contacts?$select=numberofchildren&$filter=startswith(lastname,'Qx')&$orderby=numberofchildren desc"
+    link = (
+        "contacts?$select=numberofchildren&$filter=startswith(lastname,'Qx')&$orderby=numberofchildren desc"
+    )
     while link:
         page = people.get(link, prefer="odata.maxpagesize=1")
         assert len(page.rows) == 1
@@ -125,7 +136,9 @@ def test_pages_walk_any_order_without_losing_or_repeating_a_row_while_others_wri
 
 
 def test_a_limited_result_stays_limited_over_its_pages(people: Web) -> None:
-    first = people.get("contacts?$select=lastname&$filter=startswith(lastname,'Qx')&$top=3", prefer="odata.maxpagesize=2")
+    first = people.get(
+        "contacts?$select=lastname&$filter=startswith(lastname,'Qx')&$top=3", prefer="odata.maxpagesize=2"
+    )
     second = people.get(first.json["@odata.nextLink"], prefer="odata.maxpagesize=2")
     assert (len(first.rows), len(second.rows)) == (2, 1)
     assert "@odata.nextLink" not in second.json
@@ -142,7 +155,12 @@ def test_expanded_collections_are_filtered_ordered_and_limited_per_parent(people
         "contacts?$select=firstname&$filter=startswith(lastname,'Qx')&$orderby=lastname"
         "&$expand=Contact_Tasks($select=subject;$filter=subject ne 'T0';$orderby=subject desc;$top=2)"
     ).rows
-    assert [[task["subject"] for task in row["Contact_Tasks"]] for row in rows] == [[], ["T1"], [], ["T3", "T2"]]
+    assert [[task["subject"] for task in row["Contact_Tasks"]] for row in rows] == [
+        [],
+        ["T1"],
+        [],
+        ["T3", "T2"],
+    ]
 
 
 def test_groups_and_aggregates_are_exact(people: Web) -> None:

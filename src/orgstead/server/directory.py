@@ -146,7 +146,9 @@ class RowDirectory:
     def update_grant(self, kind: str, key_hash: str, data: Mapping[str, str]) -> bool:
         """See ``Directory.update_grant``."""
         with self._engine.store.write() as unit:
-            return unit.update(self._table("orgstead_grant"), _grant_id(kind, key_hash), {"data": _json(dict(data))})
+            return unit.update(
+                self._table("orgstead_grant"), _grant_id(kind, key_hash), {"data": _json(dict(data))}
+            )
 
     def count_grants(self, kind: str, now: float) -> int:
         """See ``Directory.count_grants``."""

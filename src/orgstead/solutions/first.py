@@ -51,7 +51,9 @@ def first_messages(schema: Schema, organization_name: str) -> Iterator[Message]:
                 "primaryobjecttypecode": table.logical_name,
                 "sdkmessageid": Ref("sdkmessage", metadata_id("row", "sdkmessage", name)),
             }
-            yield _create("sdkmessagefilter", metadata_id("row", "sdkmessagefilter", table.logical_name, name), values)
+            yield _create(
+                "sdkmessagefilter", metadata_id("row", "sdkmessagefilter", table.logical_name, name), values
+            )
 
 
 def user_messages(

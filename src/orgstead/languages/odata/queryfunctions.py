@@ -7,7 +7,7 @@ from orgstead.languages.odata.functions import FUNCTIONS, PARAMETERS, Shape
 from orgstead.languages.odata.lexer import Cursor, is_name
 from orgstead.languages.odata.literals import ENUM_NAMESPACE, json_texts, literal
 from orgstead.languages.odata.paths import Hop, Scope, to_field
-from orgstead.model.query import Condition, Field
+from orgstead.model.query import Condition, Field, Untyped
 
 __all__ = ["query_function"]
 
@@ -73,7 +73,8 @@ def _values(cursor: Cursor, name: str, shape: Shape, values: list[Any]) -> tuple
             raise cursor.fail(f"PropertyValues of '{name}' must be an array of texts. The call ends")
         if shape == "two texts" and len(texts) != 2:
             raise cursor.fail(f"PropertyValues of '{name}' must be two texts. The call ends")
-        return texts
+        # The texts stand for values of the column's type, whatever that is.
+        return tuple(Untyped(text) for text in texts)
     wanted = int if shape in {"number", "two numbers"} else str
     for value in values:
         if type(value) is not wanted:

@@ -31,6 +31,7 @@ from orgstead.model.schema import Column, Schema, Table
 __all__ = ["Names", "Navigation"]
 
 NAMESPACE = "Microsoft.Dynamics.CRM."
+COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le", "null", "not-null"})
 MAX_CACHED = 2048
 # What rows keep but the Web API never shows as a property.
 HIDDEN = frozenset({"partylist", "virtual", "managedproperty"})
@@ -240,7 +241,9 @@ class _Resolver:
     def predicate(self, predicate: Predicate) -> Predicate:
         match predicate:
             case Condition(field, operator, values):
-                return Condition(self.field(field), operator, tuple(self.value(value) for value in values))
+                # Query functions take the plain names of columns, lookups too.
+                named = self.field(field, plain=operator not in COMPARISONS)
+                return Condition(named, operator, tuple(self.value(value) for value in values))
             case And(items):
                 return And(tuple(self.predicate(item) for item in items))
             case Or(items):
@@ -262,7 +265,7 @@ class _Resolver:
             inner.scopes[test.alias] = inner.table
         return replace(test, link=navigation.link, path=path, where=inner.maybe(test.where))
 
-    def field(self, field: Field) -> Field:
+    def field(self, field: Field, *, plain: bool = False) -> Field:
         if field.alias is not None:
             start = self.scopes.get(field.alias)
             if start is None:
@@ -271,6 +274,8 @@ class _Resolver:
             start = self.table
         path, table = self.path(field.path, start)
         column = self.names.column(table, field.name)
+        if column is None and plain:
+            column = self.names.column(table, f"_{field.name}_value")
         if column is None:
             raise self.names.unknown(table, field.name)
         return Field(column.name, path, field.alias)

@@ -1,0 +1,157 @@
+"""The commands: ``orgstead serve``, ``init``, ``seed``, ``certs``, ``token``, ``config``, ``version``."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from orgstead import __version__
+from orgstead.config import Config, ConfigError, read_config, redacted
+
+try:
+    from orgstead.commands import certify, fill, open_quietly, run, sign
+except ModuleNotFoundError as error:
+    # The bare distribution is the client; the server's parts come with an extra.
+    if error.name is None or error.name.startswith("orgstead"):
+        raise
+    MISSING: str | None = error.name
+else:
+    MISSING = None
+
+__all__ = ["main"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--data",
+        metavar="DIR",
+        help="Directory of the data; :memory: leaves nothing behind.",
+    ),
+    click.option("--database-url", metavar="URL", help="PostgreSQL instead of the SQLite file."),
+    click.option(
+        "--dev/--no-dev", default=None, help="Development mode: published credentials, loopback only."
+    ),
+)
+
+
+def _settings(command: F) -> F:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _config(**given: Any) -> Config:
+    if MISSING is not None:
+        raise click.ClickException(f"The server needs {MISSING}: pip install 'orgstead[server]'")
+    try:
+        return read_config(given)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """An organisation of your own that speaks the Dynamics 365 protocols."""
+
+
+@main.command()
+@_settings
+@click.option("--host", help="Address to listen on (127.0.0.1).")
+@click.option("--http-port", type=click.IntRange(0, 65535), help="Port of HTTP (5365); 0 takes a free one.")
+@click.option("--https-port", type=click.IntRange(0, 65535), help="Port of HTTPS (5366); 0 takes a free one.")
+@click.option("--sample/--no-sample", default=None, help="Fill a new organisation with sample rows.")
+@click.option("--silent/--no-silent", default=None, help="Print nothing at start.")
+def serve(**given: Any) -> None:
+    """Answer over HTTP and HTTPS until stopped."""
+    config = _config(**given)
+    try:
+        run(config, (lambda text: None) if config.silent else click.echo)
+    except OSError as error:
+        raise click.ClickException(f"Cannot listen on {config.host}: {error.strerror or error}.") from None
+
+
+@main.command()
+@_settings
+@click.option("--sample/--no-sample", default=None, help="Fill a new organisation with sample rows.")
+def init(**given: Any) -> None:
+    """Make the organisation, if it is not there yet."""
+    with open_quietly(_config(**given)):
+        click.echo("The organisation is there.")
+
+
+@main.command()
+@_settings
+@click.option(
+    "--accounts", type=click.IntRange(0, 10_000_000), default=0, show_default=True, help="Accounts to add."
+)
+@click.option(
+    "--contacts", type=click.IntRange(0, 10_000_000), default=0, show_default=True, help="Contacts to add."
+)
+@click.option("--random", "seed_", type=int, default=1, show_default=True, help="Same number, same rows.")
+def seed(accounts: int, contacts: int, seed_: int, **given: Any) -> None:
+    """Add many made-up accounts and contacts."""
+    with (
+        open_quietly(_config(**given)) as organisation,
+        click.progressbar(length=accounts + contacts, label="rows") as bar,
+    ):
+        fill(organisation, accounts, contacts, seed_, bar.update)
+
+
+@main.command()
+@_settings
+def certs(**given: Any) -> None:
+    """Make the local certificate authority and print how to trust it."""
+    made = certify(_config(**given))
+    click.echo(f"Certificate authority: {made.authority.resolve()}")
+    if made.new_authority:
+        click.echo("It is new: whoever trusted an older one has to trust this one.")
+    click.echo("\nPython (requests, httpx, aiohttp), and Node:\n")
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
+        click.echo(f"  export {name}={made.authority.resolve()}")
+    click.echo("\nDebian and Ubuntu, for everything on the machine:\n")
+    click.echo(
+        f"  cp {made.authority.resolve()} /usr/local/share/ca-certificates/orgstead.crt && update-ca-certificates"
+    )
+
+
+@main.command()
+@_settings
+@click.option(
+    "--url", default="http://localhost:5365", show_default=True, help="The server that the token is for."
+)
+def token(url: str, **given: Any) -> None:
+    """Print a bearer token of the development application."""
+    config = _config(**given)
+    if not config.dev:
+        raise click.ClickException(
+            "Outside development mode, ask the token endpoint with your own credentials."
+        )
+    click.echo(sign(config, url))
+
+
+@main.group("config")
+def config_() -> None:
+    """Look at the settings."""
+
+
+@config_.command("show")
+@_settings
+def config_show(**given: Any) -> None:
+    """Print every setting, secrets hidden."""
+    for name, value in redacted(_config(**given)).items():
+        click.echo(f"{name} = {value}")
+
+
+@config_.command("check")
+@_settings
+def config_check(**given: Any) -> None:
+    """Say whether the settings fit together."""
+    _config(**given)
+    click.echo("The settings fit together.")
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(__version__)

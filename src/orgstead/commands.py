@@ -1,0 +1,99 @@
+"""What the commands do, with the server's parts: only here does the command line need the server extra."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain, islice
+
+import msgspec
+import structlog
+
+from orgstead.app import Organisation, make_certificates, open_organisation, serve
+from orgstead.config import Config
+from orgstead.engine.callers import load_caller
+from orgstead.identity import AuthorizationServer, Certificates, development_config
+from orgstead.identity.development import CLIENT_ID, CLIENT_SECRET
+from orgstead.solutions.first import FirstIds
+from orgstead.solutions.seeding import account_messages, contact_messages
+
+__all__ = ["certify", "fill", "open_quietly", "run", "sign"]
+
+CHUNK = 1000
+
+
+def run(config: Config, announce: Callable[[str], None]) -> None:
+    """Serve until told to stop."""
+    level = getattr(logging, config.log_level.upper(), logging.INFO)
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if config.log_format == "json"
+        else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(),
+    )
+    serve(config, announce)
+
+
+@contextmanager
+def open_quietly(config: Config) -> Iterator[Organisation]:
+    """An open organisation, closed at the end."""
+    organisation = open_organisation(config)
+    try:
+        yield organisation
+    finally:
+        organisation.close()
+
+
+def fill(
+    organisation: Organisation, accounts: int, contacts: int, seed: int, done: Callable[[int], None]
+) -> None:
+    """Add made-up rows, a thousand in a transaction; ``done`` is told how many more there are."""
+    engine = organisation.engine
+    with organisation.store.read() as unit:
+        caller = load_caller(unit, engine.schema, user_id=FirstIds.system_user)
+    if caller is None:
+        raise RuntimeError("an organisation always has its system user")
+    caller = replace(caller, administrator=True)
+    rows = chain(account_messages(accounts, seed), contact_messages(contacts, seed, accounts))
+    while chunk := list(islice(rows, CHUNK)):
+        engine.run(chunk, caller)
+        done(len(chunk))
+
+
+def certify(config: Config) -> Certificates:
+    """The local certificate authority and the server's certificate."""
+    return make_certificates(config)
+
+
+def sign(config: Config, url: str) -> str:
+    """A bearer token of the development application for the server at ``url``."""
+    with open_quietly(replace(config, silent=True)) as organisation:
+        server = AuthorizationServer(
+            organisation.directory, organisation.keys, time.time, development_config(own_urls=(url,))
+        )
+        body = (
+            f"grant_type=client_credentials&client_id={config.client_id or CLIENT_ID}"
+            f"&client_secret={config.client_secret or CLIENT_SECRET}&resource={url}"
+        )
+        answer = server.answer(
+            method="POST",
+            path=f"/{config.tenant_id}/oauth2/token",
+            base_url=url,
+            query=b"",
+            headers={"content-type": "application/x-www-form-urlencoded"},
+            body=body.encode(),
+        )
+    if answer is None or answer.status != 200:
+        raise RuntimeError("the token was refused")
+    text: str = msgspec.json.decode(answer.body)["access_token"]
+    return text
