@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from orgstead.engine.context import Caller
+from orgstead.engine.ids import new_id
 from orgstead.engine.pipeline import Engine, Job
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import Message, Options, Result, Signature
@@ -67,6 +68,7 @@ class Dataverse:
             body=body,
             base=base,
             signatures=self._signatures,
+            new_id=new_id,
         )
         try:
             if path.strip("/") == "$batch":

@@ -31,6 +31,9 @@ from orgstead.model.record import Record, Ref, Related
 from orgstead.model.schema import Table
 from orgstead.wire.odata.contexts import context_of
 from orgstead.wire.odata.encode import PLAIN, Annotations
+from orgstead.wire.odata.metadata import DEFINITION_SETS, read_definitions
+from orgstead.wire.odata.metadata_changes import DEFINITION_ACTIONS, decode_change
+from orgstead.wire.odata.metadata_expression import retrieve_metadata_changes
 from orgstead.wire.odata.names import Names, Navigation
 from orgstead.wire.odata.operations import decode_operation
 from orgstead.wire.odata.paths import NAMESPACE, Segment, parse_path
@@ -40,6 +43,7 @@ from orgstead.wire.odata.response import Reply, Shape, json_reply
 
 __all__ = ["Operation", "Request", "decode"]
 
+METADATA_CHANGES = "RetrieveMetadataChanges"
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
 LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
 NAVIGATION = "Microsoft.Dynamics.CRM.associatednavigationproperty"
@@ -61,6 +65,7 @@ class Request:
     body: bytes
     base: str
     signatures: Mapping[str, Signature]
+    new_id: Callable[[], str]
     pending: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     in_batch: bool = False
 
@@ -86,6 +91,8 @@ def decode(request: Request, names: Names) -> Operation:
     first = segments[0]
     if first.name.startswith("$") and first.name[1:] in request.pending:
         return decoder.on_row(*decoder.earlier(first.name), segments[1:])
+    if first.name in DEFINITION_SETS or first.name in DEFINITION_ACTIONS or first.name == METADATA_CHANGES:
+        return decoder.definitions(segments)
     if first.name in request.signatures and not names.has_set(first.name):
         return decoder.operation(segments, None)
     table = names.table(first.name)
@@ -185,6 +192,23 @@ class _Decoder:
         """The table and the reference of ``$1``."""
         ref = read_reference(name, self.names, self.origin)
         return self.names.schema.tables[ref.table], ref
+
+    # -- definitions ---------------------------------------------------------------------------------------------
+    def definitions(self, segments: Sequence[Segment]) -> Operation:
+        """Definitions of tables, relationships and choices, and the actions that change them."""
+        request, schema = self.request, self.names.schema
+        if request.method == "GET":
+            if segments[0].name == METADATA_CHANGES:
+                reply = retrieve_metadata_changes(segments[0], request.query, schema, request.base)
+            elif segments[0].name in DEFINITION_SETS:
+                reply = read_definitions(segments, request.query, schema, request.base)
+            else:
+                raise fault("MethodNotAllowed", method="GET", resource=segments[0].name)
+            return Operation(messages=(), render=lambda _: reply)
+        change = decode_change(
+            request.method, segments, request.query, request.body, request.base, schema, request.new_id
+        )
+        return self.operation_of((change.message,), lambda results: change.render(results[0]))
 
     # -- sets ----------------------------------------------------------------------------------------------------
     def on_set(self, table: Table, rest: Sequence[Segment]) -> Operation:
