@@ -5,6 +5,7 @@ hooks of stage 40 → related rows. Everything happens in the caller's unit of w
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 
 from orgstead.engine.access import check_table
@@ -141,7 +142,8 @@ def delete(call: Writing, message: Delete) -> Result:
 
 def _stored(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
     # Party lists are rows of another table: a hook writes them.
-    return {name: value for name, value in values.items() if table.columns[name].type != "partylist"}
+    lists = _party_lists(table)
+    return {name: value for name, value in values.items() if name not in lists}
 
 
 def _key_as_values(call: Writing, table: Table, ref: Ref) -> Mapping[str, Any]:
@@ -158,16 +160,25 @@ def _check_version(stored: Mapping[str, Any], if_match: int | None) -> None:
         raise fault("ConcurrencyMismatch")
 
 
+@lru_cache(maxsize=4096)
+def _required(table: Table) -> tuple[str, ...]:
+    """The columns that a new row must have; other system-required ones the platform fills itself."""
+    return tuple(
+        column.name
+        for column in table.columns.values()
+        if column.required == "SystemRequired" and column.is_lookup and column.create
+    )
+
+
 def _check_required(table: Table, values: Mapping[str, Any]) -> None:
-    # Other columns that Dynamics calls system-required are those that the platform fills itself.
-    for column in table.columns.values():
-        if (
-            column.required == "SystemRequired"
-            and column.is_lookup
-            and column.create
-            and values.get(column.name) is None
-        ):
-            raise fault("MissingRequired", column=column.name, table=table.logical_name)
+    for name in _required(table):
+        if values.get(name) is None:
+            raise fault("MissingRequired", column=name, table=table.logical_name)
+
+
+@lru_cache(maxsize=4096)
+def _party_lists(table: Table) -> frozenset[str]:
+    return frozenset(column.name for column in table.columns.values() if column.type == "partylist")
 
 
 def _create_first(call: Writing, related: tuple[Related, ...]) -> dict[str, Any]:
