@@ -77,7 +77,7 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
     Raises Fault when the database cannot be opened.
     """
     store = open_store(config.data, config.database_url)
-    engine = Engine(store, clock)
+    engine = Engine(store, clock, shared=config.database_url is not None)
     directory = RowDirectory(engine)
     if not engine.schema.version:
         _found(engine, directory, config)

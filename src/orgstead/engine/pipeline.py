@@ -78,13 +78,21 @@ class Engine:
     """The schema, the registry and the store, with ``run`` for reads and writes."""
 
     def __init__(
-        self, store: Store, clock: Clock, *, registry: Registry | None = None, hooks: Hooks | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        registry: Registry | None = None,
+        hooks: Hooks | None = None,
+        shared: bool = False,
     ) -> None:
         self.store = store
         self.clock = clock
         self.registry = registry or Registry()
         self.hooks = hooks or Hooks(shipped())
         self.schema = store.load_schema()
+        # Other processes change definitions in a shared database: every run looks whether they have.
+        self._shared = shared
         self._bound: dict[tuple[int, Query, bool], Bound] = {}
 
     def writes(self, messages: Sequence[Message]) -> bool:
@@ -112,7 +120,13 @@ class Engine:
     def read(self, job: Job, budget: int | None = None) -> list[Result]:
         """Run a job that only reads; raises BudgetExceeded when it takes more than ``budget`` steps."""
         with self.store.read(budget) as unit:
-            return self.run_in(unit, job, self.schema)[0]
+            return self.run_in(unit, job, self._current(unit))[0]
+
+    def _current(self, unit: UnitOfWork) -> Schema:
+        """The schema that a run in this unit of work sees."""
+        if self._shared and int(unit.read_setting("schema_version") or 0) != self.schema.version:
+            self.schema = self.store.load_schema()
+        return self.schema
 
     def run_group(self, jobs: Sequence[Job]) -> None:
         """Run several independent jobs in one transaction, each undone by itself when it fails.
@@ -120,10 +134,10 @@ class Engine:
         One commit then serves them all. Outcomes are set only after the commit; when the commit itself
         fails, its fault is the outcome of every job.
         """
-        schema = self.schema
         outcomes: list[list[Result] | Exception] = []
         try:
             with self.store.write() as unit:
+                schema = self._current(unit)
                 for job in jobs:
                     outcome, schema = self._attempt(unit, job, schema, alone=len(jobs) == 1)
                     outcomes.append(outcome)

@@ -1,24 +1,27 @@
 """A plan to SQL text and the order of its parameters. Values never become text.
 
-The text depends on the plan's shape and on one bit: whether text parameters hold letters beyond ASCII, for which
-SQLite's own folding is not enough and a slower, right comparison is written instead.
+The text depends on the plan's shape and on one bit, ``wide``: whether the values need the slower, right comparison of
+the dialect (on SQLite text beyond ASCII, on PostgreSQL numbers that are no 64-bit integers).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
+from orgstead.errors import fault
 from orgstead.model.plan import (
     Agg, AllOf, AnyOf, Col, DatePart, Descends, HasAny, IsNull, Joined, Like, Nested, NoneOf, OneOf, Operand, Output,
     Param, Plan, Related, Sort, Test, Verdict,
-)
+)  # fmt: skip
 from orgstead.model.schema import Column
 from orgstead.store.dialect import Dialect
-from orgstead.store.forms import TABLE_SUFFIX
+from orgstead.store.forms import TABLE_SUFFIX, TEXT, Convert, kind
 
-__all__ = ["Compiled", "compile_count", "compile_plan", "flat_outputs", "quoted"]
+__all__ = ["Compiled", "compile_count", "compile_plan", "flat_outputs", "quoted", "short"]
 
-TEXT = frozenset({"string", "memo"})
+# PostgreSQL cuts longer names off.
+MAX_NAME = 63
 SYMBOLS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
@@ -27,7 +30,7 @@ class Compiled:
     """SQL with the parameters it wants, in order: their index, and what encodes each."""
 
     sql: str
-    params: tuple[tuple[int, Callable[[Any], Any] | None], ...]
+    params: tuple[tuple[int, Convert | None], ...]
     decode: Callable[[Iterable[Any]], list[Any]]
 
     def arguments(self, values: Sequence[Any]) -> list[Any]:
@@ -42,7 +45,12 @@ def quoted(name: str) -> str:
     """A name as SQL has it. Names come from the schema, which admits letters, digits and underscores only."""
     if '"' in name or "\x00" in name:
         raise ValueError(name)
-    return f'"{name}"'
+    return f'"{short(name)}"'
+
+
+def short(name: str) -> str:
+    """A name that is too long for a database, with a part of its hash for the end."""
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 9]}_{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def row_decoder(count: int, decoders: Mapping[int, Callable[[Any], Any]]) -> Callable[[Iterable[Any]], list[Any]]:
@@ -77,28 +85,31 @@ def flat_outputs(plan: Plan) -> list[Output]:
 
 
 def compile_plan(plan: Plan, dialect: Dialect, wide: bool) -> Compiled:
-    """The text that reads the rows of a plan. ``wide``: text parameters hold letters beyond ASCII."""
-    return _Compiler(dialect, wide).rows(plan)
+    """The text that reads the rows of a plan."""
+    return _Compiler(plan, dialect, wide).rows()
 
 
 def compile_count(plan: Plan, dialect: Dialect, wide: bool, limited: bool) -> Compiled:
     """The text that counts the rows of a plan; ``limited`` adds a last parameter at which to stop."""
-    return _Compiler(dialect, wide).count(plan, limited)
+    return _Compiler(plan, dialect, wide).count(limited)
 
 
 class _Compiler:
-    def __init__(self, dialect: Dialect, wide: bool) -> None:
+    def __init__(self, plan: Plan, dialect: Dialect, wide: bool) -> None:
+        self.plan = plan
         self.dialect = dialect
         self.wide = wide
-        self.params: list[tuple[int, Callable[[Any], Any] | None]] = []
+        self.params: list[tuple[int, Convert | None]] = []
+        # A parameter that is used again keeps its number: databases tell by it that two expressions are the same.
+        self.numbers: dict[object, str] = {}
 
     # -- statements ----------------------------------------------------------------------------------------------
-    def rows(self, plan: Plan) -> Compiled:
-        outputs = flat_outputs(plan)
+    def rows(self) -> Compiled:
+        plan, outputs = self.plan, flat_outputs(self.plan)
         if plan.partition is not None:
-            return self.per_parent(plan, outputs)
+            return self.per_parent(plan.partition, outputs)
         columns = ", ".join(self.output(o) for o in outputs) or "1"
-        sql = f"SELECT {'DISTINCT ' if plan.distinct else ''}{columns}{self.body(plan)}"
+        sql = f"SELECT {'DISTINCT ' if plan.distinct else ''}{columns}{self.body()}"
         if plan.order:
             sql += " ORDER BY " + ", ".join(self.sort(s) for s in plan.order)
         if plan.limit is not None:
@@ -107,28 +118,30 @@ class _Compiler:
                 sql += f" OFFSET {self.param(plan.offset)}"
         return self.done(sql, outputs)
 
-    def per_parent(self, plan: Plan, outputs: list[Output]) -> Compiled:
+    def per_parent(self, partition: Col, outputs: list[Output]) -> Compiled:
         """Rows of all parents at once, at most ``limit`` of each, in order."""
-        if plan.partition is None or plan.limit is None:
+        if self.plan.limit is None:
             raise TypeError("a plan with a partition has a limit")
         names = [f"c{index}" for index in range(len(outputs))]
         columns = ", ".join(f"{self.output(o)} AS {name}" for o, name in zip(outputs, names, strict=True))
-        order = ", ".join(self.sort(s) for s in plan.order)
-        number = f"ROW_NUMBER() OVER (PARTITION BY {self.operand(plan.partition)} ORDER BY {order})"
-        inner = f"SELECT {columns}, {number} AS place{self.body(plan)}"
-        sql = f"SELECT {', '.join(names)} FROM ({inner}) AS ranked WHERE place <= {self.param(plan.limit)} ORDER BY c0, place"
+        order = ", ".join(self.sort(s) for s in self.plan.order)
+        number = f"ROW_NUMBER() OVER (PARTITION BY {self.operand(partition)} ORDER BY {order})"
+        inner = f"SELECT {columns}, {number} AS place{self.body()}"
+        limit = self.param(self.plan.limit)
+        sql = f"SELECT {', '.join(names)} FROM ({inner}) AS ranked WHERE place <= {limit} ORDER BY c0, place"
         return self.done(sql, outputs)
 
-    def count(self, plan: Plan, limited: bool) -> Compiled:
-        columns = ", ".join(self.output(o) for o in plan.outputs) if plan.groups or plan.distinct else "1"
-        inner = f"SELECT {'DISTINCT ' if plan.distinct else ''}{columns}{self.body(plan)}"
-        if not limited and not plan.groups and not plan.distinct:
-            return self.done(f"SELECT count(*){inner.removeprefix('SELECT 1')}", [])
-        limit = ""
-        if limited:
-            self.params.append((-1, None))
-            limit = f" LIMIT {self.dialect.placeholder}"
-        return self.done(f"SELECT count(*) FROM ({inner}{limit}) AS counted", [])
+    def count(self, limited: bool) -> Compiled:
+        plan = self.plan
+        grouped = plan.distinct or plan.groups or plan.having or any(isinstance(o.of, Agg) for o in plan.outputs)
+        limit = f" LIMIT {self.number('limit', -1, self.dialect.encoder(None))}" if limited else ""
+        if not grouped and not limited:
+            return self.done(f"SELECT count(*){self.body()}", [])
+        columns = "1"
+        if grouped:
+            columns = ", ".join(f"{self.output(o)} AS c{index}" for index, o in enumerate(plan.outputs))
+        inner = f"SELECT {'DISTINCT ' if plan.distinct else ''}{columns}{self.body()}{limit}"
+        return self.done(f"SELECT count(*) FROM ({inner}) AS counted", [])
 
     def done(self, sql: str, outputs: Sequence[Output]) -> Compiled:
         decoders: dict[int, Callable[[Any], Any]] = {}
@@ -139,7 +152,8 @@ class _Compiler:
                 decoders[index] = decode
         return Compiled(sql, tuple(self.params), row_decoder(len(outputs), decoders))
 
-    def body(self, plan: Plan) -> str:
+    def body(self) -> str:
+        plan = self.plan
         sql = f" FROM {quoted(plan.source.table.logical_name)} AS {plan.source.alias}"
         sql += "".join(self.join(j) for j in plan.joins)
         conditions = []
@@ -153,61 +167,92 @@ class _Compiler:
         if plan.groups:
             sql += " GROUP BY " + ", ".join(self.operand(g) for g in plan.groups)
         if plan.having is not None:
-            sql += (" GROUP BY NULL" if not plan.groups else "") + f" HAVING {self.verdict(plan.having)}"
+            sql += f" HAVING {self.verdict(plan.having)}"
         return sql
 
     def join(self, join: Joined) -> str:
+        alias, table = join.source.alias, quoted(join.source.table.logical_name)
         on = " AND ".join(self.verdict(v) for v in join.on) or "TRUE"
-        kind = "JOIN" if join.kind == "inner" else "LEFT JOIN"
-        return f" {kind} {quoted(join.source.table.logical_name)} AS {join.source.alias} ON {on}"
+        if join.kind == "first":
+            # The row with the smallest key, if there is any. Inside, the alias hides the one outside.
+            key = f"{alias}.{quoted(join.source.table.primary_id)}"
+            on = f"{key} = (SELECT {key} FROM {table} AS {alias} WHERE {on} ORDER BY {key} LIMIT 1)"
+        return f" {'LEFT JOIN' if join.kind == 'left' else 'JOIN'} {table} AS {alias} ON {on}"
 
     # -- operands ------------------------------------------------------------------------------------------------
     def output(self, output: Output) -> str:
+        if isinstance(output.of, Agg) and output.of.function == "avg" and output.of.of is not None:
+            return self.dialect.average(self.operand(output.of.of))
         return self.operand(output.of)
 
-    def operand(self, operand: Operand) -> str:
+    def operand(self, operand: Operand, beside: Operand | None = None) -> str:
+        """The text of an operand; ``beside`` is what it is compared with, which types a value that is no column's."""
         match operand:
             case Col(alias, column, part):
                 name = column.name + TABLE_SUFFIX if part == "table" else column.name
                 return f"{alias}.{quoted(name)}"
             case Param():
-                return self.param(operand)
+                return self.param(operand, beside)
             case DatePart():
                 return self.date_part(operand)
             case Agg(function, of):
                 return self.aggregate(function, of)
 
-    def param(self, param: Param) -> str:
-        encode = self.dialect.encoder(param.column)
-        if param.many:
-            self.params.append((param.index, self.dialect.many(param.column, encode)))
-        else:
-            self.params.append((param.index, encode))
-        return self.dialect.placeholder
+    def param(self, param: Param, beside: Operand | None = None) -> str:
+        column = param.column
+        if column is None and beside is not None:
+            if isinstance(beside, Agg) and beside.function in ("min", "max", "sum"):
+                beside = beside.of
+            elif isinstance(beside, Agg | DatePart):
+                return self.number(
+                    (param.index, "number"), param.index, self.dialect.encoder(None), self.dialect.typed_number
+                )
+            column = beside.column if isinstance(beside, Col) and beside.part == "value" else None
+        encode = self.dialect.many(column) if param.many else self.dialect.encoder(column)
+
+        def typed(placeholder: str) -> str:
+            return self.dialect.typed(placeholder, column, many=param.many, wide=self.wide)
+
+        return self.number((param.index, column, param.many), param.index, encode, typed)
+
+    def number(
+        self, key: object, index: int, encode: Convert | None, typed: Callable[[str], str] = lambda placeholder: placeholder
+    ) -> str:
+        """The placeholder of a value, a new one unless it has been used with this key."""
+        text = self.numbers.get(key)
+        if text is None:
+            self.params.append((index, encode))
+            text = self.numbers[key] = typed(self.dialect.placeholder(len(self.params)))
+        return text
 
     def date_part(self, part: DatePart) -> str:
-        text = self.operand(part.of)
-        if part.offset is not None:
+        text, column = self.operand(part.of), part.of.column
+        # Calendar dates, and times that are nobody's in particular, are the same in every zone.
+        if part.offset is not None and column.behavior not in ("DateOnly", "TimeZoneIndependent"):
             text = self.dialect.shifted(text, self.param(part.offset))
         return self.dialect.date_part(text, part.part, part.first_month)
 
     def aggregate(self, function: str, of: Operand | None) -> str:
         if of is None:
             return "count(*)"
-        text = self.operand(of)
+        text, column = self.operand(of), of.column if isinstance(of, Col) else None
         match function:
             case "countdistinct":
                 return f"count(DISTINCT {text})"
             case "count" | "countcolumn":
                 return f"count({text})"
+            case "min" | "max":
+                if column is not None and column.type in ("image", "multichoice"):
+                    raise fault("IncompatibleTypes", column=column.name, type=column.type, value=function)
+                return self.dialect.extreme(function, text, column)
             case "avg":
-                return self.dialect.average(text, of)
+                return self.dialect.mean(text, column)
             case _:
                 return f"{function}({text})"
 
     def sort(self, sort: Sort) -> str:
-        text = self.operand(sort.of)
-        return f"{text} {self.dialect.descending if sort.descending else self.dialect.ascending}"
+        key = Col(self.plan.source.alias, self.plan.source.table.columns[self.plan.source.table.primary_id])
+        return self.dialect.order(self.operand(sort.of), descending=sort.descending, nullable=sort.of != key)
 
     def seek(self, order: Sequence[Sort], cursor: Sequence[Param | None]) -> str:
         """Rows after the cursor: the first key bounds a range of an index, the rest decides among equals."""
@@ -218,14 +263,15 @@ class _Compiler:
             # Nulls are the smallest: behind them ascending comes everything else, descending nothing.
             null = f"{text} IS NULL AND {deeper()}"
             return f"({null})" if sort.descending else f"({text} IS NOT NULL OR ({null}))"
+        bound = self.param(value, sort.of)
         if sort.descending:
-            first = f"({text} <= {self.param(value)} OR {text} IS NULL)"
-            then = f"({text} < {self.param(value)} OR {text} IS NULL OR {deeper()})"
+            first = f"({text} <= {bound} OR {text} IS NULL)"
+            then = f"({text} < {bound} OR {text} IS NULL OR {deeper()})"
         elif not rest:
-            return f"({text} > {self.param(value)})"
+            return f"({text} > {bound})"
         else:
-            first = f"{text} >= {self.param(value)}"
-            then = f"({text} > {self.param(value)} OR {deeper()})"
+            first = f"{text} >= {bound}"
+            then = f"({text} > {bound} OR {deeper()})"
         return f"({first} AND {then})"
 
     # -- verdicts ------------------------------------------------------------------------------------------------
@@ -255,29 +301,37 @@ class _Compiler:
                 return self.descends(verdict)
 
     def test(self, op: str, left: Operand, right: Operand) -> str:
-        a, b = self.operand(left), self.operand(right)
+        a, b = self.operand(left, right), self.operand(right, left)
+        if isinstance(left, Col) and isinstance(right, Col) and left.part == right.part == "value":
+            if kind(left.column) != kind(right.column):
+                raise fault(
+                    "IncompatibleTypes", column=left.column.name, type=left.column.type, value=right.column.name
+                )
+            a, b = self.dialect.aligned(a, left.column, b, right.column)
         if self.wide and _folds(left, right):
             a, b = self.dialect.folded(a), self.dialect.folded(b)
         return f"{a} {SYMBOLS[op]} {b}"
 
     def like(self, like: Like) -> str:
-        text, pattern = self.operand(like.of), self.param(like.pattern)
-        return self.dialect.like(text, pattern, wide=not like.ascii, classes=like.classes)
+        text, classes = self.operand(like.of), like.classes
+        encode = self.dialect.like_encoder(classes=classes)
+        pattern = self.number((like.pattern.index, "like", classes), like.pattern.index, encode)
+        return self.dialect.like(text, pattern, wide=not like.ascii, classes=classes)
 
     def one_of(self, of: Operand, values: Param) -> str:
         text = self.operand(of)
         fold = self.wide and _folds(of, values)
         if fold:
             text = self.dialect.folded(text)
-        return self.dialect.member(text, self.param(values), of.column if isinstance(of, Col) else None, fold)
+        return self.dialect.member(text, self.param(values, of), fold=fold)
 
     def has_any(self, of: Col, values: Param, every: bool) -> str:
         text = self.operand(of)
         if every:
-            self.params.append((values.index, self.dialect.encoder(of.column)))
-            return f"{text} = {self.dialect.placeholder}"
-        self.params.append((values.index, self.dialect.many(None, None)))
-        return self.dialect.holds(text, self.dialect.placeholder)
+            exactly = self.number((values.index, "exactly"), values.index, self.dialect.encoder(of.column))
+            return f"{text} = {exactly}"
+        some = self.number((values.index, "some"), values.index, self.dialect.many(None))
+        return self.dialect.holds(text, some)
 
     def related(self, test: Related) -> str:
         source = f"{quoted(test.source.table.logical_name)} AS {test.source.alias}"
@@ -290,15 +344,14 @@ class _Compiler:
     def descends(self, test: Descends) -> str:
         table, parent = quoted(test.table.logical_name), quoted(test.parent.name)
         key = quoted(test.table.primary_id)
-        operand, root = self.operand(test.of), self.param(test.root)
+        operand, root = self.operand(test.of), self.param(test.root, test.of)
         # UNION, not UNION ALL: a cycle in the rows must end.
         step = f"SELECT n.{parent} FROM {table} n JOIN tree ON n.{key} = tree.id" if test.up else (
             f"SELECT n.{key} FROM {table} n JOIN tree ON n.{parent} = tree.id"
         )
-        start = self.dialect.typed_root(root)
-        tree = f"WITH RECURSIVE tree(id) AS (SELECT {start} UNION {step}) SELECT id FROM tree WHERE id IS NOT NULL"
+        tree = f"WITH RECURSIVE tree(id) AS (SELECT {root} UNION {step}) SELECT id FROM tree WHERE id IS NOT NULL"
         if not test.include_self:
-            tree += f" AND id <> {self.param(test.root)}"
+            tree += f" AND id <> {root}"
         return f"{operand} IN ({tree})"
 
 

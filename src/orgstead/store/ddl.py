@@ -6,12 +6,13 @@ checked, and both databases run them inside the transaction that saves the defin
 
 from collections.abc import Iterator
 
-from orgstead.model.schema import Column, Schema, Table
+from orgstead.errors import fault
+from orgstead.model.schema import Column, Key, ManyToMany, Schema, Table
 from orgstead.store.compile import quoted
 from orgstead.store.dialect import Dialect
 from orgstead.store.forms import TABLE_SUFFIX, places
 
-__all__ = ["statements"]
+__all__ = ["guards", "kept", "key_index", "statements"]
 
 # Kinds of columns that have no place in the table.
 ABSENT = frozenset({"partylist", "virtual"})
@@ -29,16 +30,43 @@ def kept(table: Table) -> dict[str, Column]:
 
 
 def statements(old: Schema, new: Schema, dialect: Dialect) -> Iterator[str]:
-    """What brings the tables from one schema to the next."""
+    """What brings the tables from one schema to the next. Raises NotSupported for a column of another type."""
     for name in old.tables.keys() - new.tables.keys():
         yield f"DROP TABLE {quoted(name)}"
     for name, table in new.tables.items():
         before = old.tables.get(name)
         if before is None:
             yield _create(table, dialect)
-            yield from (sql for _, sql in _indexes(table, new))
-        elif before is not table or old.referencing.get(name) != new.referencing.get(name):
+            yield from _indexes(table, new, dialect).values()
+        elif _changed(before, table, old, new):
             yield from _alter(before, table, old, new, dialect)
+
+
+def guards(old: Schema, new: Schema, dialect: Dialect) -> Iterator[tuple[Column, str]]:
+    """Queries that must find nothing before the statements run, each with the column whose values would not fit."""
+    for name, table in new.tables.items():
+        before = old.tables.get(name)
+        if before is None or before is table:
+            continue
+        for column in kept(table).values():
+            earlier = kept(before).get(column.name)
+            if earlier is not None and earlier.type == column.type == "decimal" and places(earlier) != places(column):
+                sql = dialect.rescale_guard(quoted(name), quoted(column.name), earlier, column)
+                if sql is not None:
+                    yield column, sql
+
+
+def _changed(before: Table, after: Table, old: Schema, new: Schema) -> bool:
+    name = after.logical_name
+    return (
+        before is not after
+        or old.referencing.get(name) != new.referencing.get(name)
+        or _crossed(old, name) != _crossed(new, name)
+    )
+
+
+def _crossed(schema: Schema, intersect: str) -> list[ManyToMany]:
+    return [rel for rel in schema.many_to_many.values() if rel.intersect == intersect]
 
 
 def _create(table: Table, dialect: Dialect) -> str:
@@ -57,9 +85,10 @@ def _column(column: Column, dialect: Dialect) -> list[str]:
 def _alter(before: Table, after: Table, old: Schema, new: Schema, dialect: Dialect) -> Iterator[str]:
     name = quoted(after.logical_name)
     had, has = kept(before), kept(after)
-    indexes, wanted = dict(_indexes(before, old)), dict(_indexes(after, new))
-    for index in indexes.keys() - wanted.keys():
-        yield f"DROP INDEX {quoted(index)}"
+    indexes, wanted = _indexes(before, old, dialect), _indexes(after, new, dialect)
+    for index, sql in indexes.items():
+        if wanted.get(index) != sql:
+            yield f"DROP INDEX {quoted(index)}"
     for column in had.values():
         if column.name not in has:
             yield f"ALTER TABLE {name} DROP COLUMN {quoted(column.name)}"
@@ -70,52 +99,61 @@ def _alter(before: Table, after: Table, old: Schema, new: Schema, dialect: Diale
         if earlier is None:
             for part in _column(column, dialect):
                 yield f"ALTER TABLE {name} ADD COLUMN {part}"
-        else:
-            yield from _change(name, earlier, column, before, dialect)
+        elif earlier is not column:
+            yield from _change(after.logical_name, earlier, column, dialect)
     for index, sql in wanted.items():
-        if index not in indexes:
+        if indexes.get(index) != sql:
             yield sql
 
 
-def _change(name: str, earlier: Column, column: Column, before: Table, dialect: Dialect) -> Iterator[str]:
-    if column.type == "decimal" and places(earlier) != places(column):
-        yield from dialect.rescale(name, quoted(column.name), places(column) - places(earlier))
+def _change(table: str, earlier: Column, column: Column, dialect: Dialect) -> Iterator[str]:
+    name, text, beside = quoted(table), quoted(column.name), quoted(column.name + TABLE_SUFFIX)
+    if earlier.type == column.type == "decimal" and places(earlier) != places(column):
+        yield from dialect.rescale(name, text, earlier, column)
+    elif earlier.type == column.type == "datetime" and earlier.date_only != column.date_only:
+        yield from dialect.redate(name, text, column)
+    elif dialect.column_type(earlier) != dialect.column_type(column):
+        raise fault("NotSupported", feature=f"Changing the type of {table}.{column.name} to {column.type}")
     if column.polymorphic and not earlier.polymorphic:
-        # The column pointed at one table until now.
-        target = earlier.targets[0]
-        if not target.replace("_", "").isalnum():
-            raise ValueError(target)
-        yield f"ALTER TABLE {name} ADD COLUMN {quoted(column.name + TABLE_SUFFIX)} {dialect.name_type}"
-        yield (
-            f"UPDATE {name} SET {quoted(column.name + TABLE_SUFFIX)} = '{target}' "
-            f"WHERE {quoted(column.name)} IS NOT NULL"
-        )
+        yield f"ALTER TABLE {name} ADD COLUMN {beside} {dialect.name_type}"
+        if earlier.is_lookup:
+            # The column pointed at one table until now.
+            target = earlier.targets[0]
+            if not target.replace("_", "").isalnum():
+                raise ValueError(target)
+            yield f"UPDATE {name} SET {beside} = '{target}' WHERE {text} IS NOT NULL"
+    elif earlier.polymorphic and not column.polymorphic:
+        if column.is_lookup:
+            # What pointed elsewhere points nowhere now.
+            yield f"UPDATE {name} SET {text} = NULL WHERE {beside} <> '{column.targets[0]}'"
+        yield f"ALTER TABLE {name} DROP COLUMN {beside}"
 
 
-def _indexes(table: Table, schema: Schema) -> Iterator[tuple[str, str]]:
+def _indexes(table: Table, schema: Schema, dialect: Dialect) -> dict[str, str]:
     """The indexes of a table by name: lookups of relationships, the primary name, alternate keys, ends of N:N."""
     name, columns = table.logical_name, kept(table)
+    made: dict[str, str] = {}
+
+    def index(name_of: str, over: str, *, unique: bool = False, where: str = "") -> None:
+        made[name_of] = f"CREATE {'UNIQUE ' if unique else ''}INDEX {quoted(name_of)} ON {quoted(name)} ({over}){where}"
+
     used = {rel.referencing_attribute for rel in schema.referencing.get(name, ())}
     used |= {column.name for column in columns.values() if column.type == "owner"}
-    for rel in schema.many_to_many.values():
-        if rel.intersect == name:
-            used |= {rel.entity1_attribute, rel.entity2_attribute}
+    for rel in _crossed(schema, name):
+        used |= {rel.entity1_attribute, rel.entity2_attribute}
     for column in columns.values():
         if column.name in used - UNINDEXED and column.name != table.primary_id:
-            yield f"ix_{name}_{column.name}", (
-                f"CREATE INDEX {quoted(f'ix_{name}_{column.name}')} ON {quoted(name)} ({quoted(column.name)}) "
-                f"WHERE {quoted(column.name)} IS NOT NULL"
-            )
-    if table.primary_name in columns:
-        primary = table.primary_name or ""
-        yield f"ix_{name}_{primary}", (
-            f"CREATE INDEX {quoted(f'ix_{name}_{primary}')} ON {quoted(name)} ({quoted(primary)}, {quoted(table.primary_id)})"
-        )
+            index(f"ix_{name}_{column.name}", quoted(column.name), where=f" WHERE {quoted(column.name)} IS NOT NULL")
+    primary = columns.get(table.primary_name or "")
+    if primary is not None and dialect.indexable(primary):
+        index(f"ix_{name}_{primary.name}", f"{dialect.index_key(quoted(primary.name))}, {quoted(table.primary_id)}")
     if table.change_tracking and "versionnumber" in columns:
-        yield f"ix_{name}_versionnumber", (
-            f"CREATE INDEX {quoted(f'ix_{name}_versionnumber')} ON {quoted(name)} (\"versionnumber\")"
-        )
+        index(f"ix_{name}_versionnumber", dialect.index_key(quoted("versionnumber")))
     for key in table.keys:
-        over = ", ".join(quoted(column) for column in key.columns)
-        index = f"key_{name}_{key.logical_name}"
-        yield index, f"CREATE UNIQUE INDEX {quoted(index)} ON {quoted(name)} ({over})"
+        index(key_index(table, key), ", ".join(quoted(column) for column in key.columns), unique=True)
+    return made
+
+
+def key_index(table: Table, key: Key) -> str:
+    """The name of the index that keeps an alternate key unique."""
+    return f"key_{table.logical_name}_{key.logical_name}"

@@ -1,50 +1,82 @@
-"""What differs between databases, in one place each.
+"""What differs between databases, in one place each: ``dialect_sqlite`` and ``dialect_postgres``."""
 
-SQLite folds ASCII letters by its NOCASE collation; where more is needed the registered function
-``casefold`` is written into the text.
-"""
-
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Any
 
-from orgstead.model.plan import Agg, Operand
+from orgstead.model.plan import Operand
 from orgstead.model.schema import Column
-from orgstead.store.forms import Convert, decoder, encoder, json_array, places
+from orgstead.store.forms import Convert
 
-__all__ = ["Dialect", "SQLite"]
+__all__ = ["Dialect"]
 
 
 class Dialect:
-    """The text and the conversions of one database; the base has what they share."""
+    """The text and the conversions of one database.
 
-    placeholder = "?"
-    ascending = "ASC"
-    descending = "DESC"
+    A text has two variants, and ``wide`` tells which one the values of a plan ask for. Column None means that the
+    value is no column's: a limit, a pattern, the name of a table.
+    """
+
     table_suffix = ""
     name_type = "TEXT"
+    # What is written behind the reading of a whole row in a transaction that is going to write it.
+    lock = ""
+
+    def wide(self, params: Sequence[Any]) -> bool:
+        """Whether these values need the second variant of a text."""
+        raise NotImplementedError
+
+    # -- values --------------------------------------------------------------------------------------------------
+    def writer(self, column: Column) -> Convert | None:
+        """Canonical value to what is kept; None when it is the same. Raises faults of range."""
+        raise NotImplementedError
 
     def encoder(self, column: Column | None) -> Convert | None:
-        """Canonical value to the database's form."""
+        """Canonical value, or a literal of any size, to what is compared."""
         raise NotImplementedError
 
     def decoder(self, column: Column | None, of: Operand) -> Convert | None:
-        """The database's form to a canonical value."""
+        """The database's form to a canonical value; None when it is the same."""
         raise NotImplementedError
 
-    def many(self, column: Column | None, encode: Convert | None) -> Convert:
+    def many(self, column: Column | None) -> Convert:
         """Values to the form of one array-like parameter."""
         raise NotImplementedError
 
+    def like_encoder(self, *, classes: bool) -> Convert | None:
+        """What a pattern is made into."""
+        return self.encoder(None)
+
+    # -- text ----------------------------------------------------------------------------------------------------
+    def placeholder(self, number: int) -> str:
+        """The parameter of this number, counted from 1."""
+        raise NotImplementedError
+
+    def typed(self, placeholder: str, column: Column | None, *, many: bool, wide: bool) -> str:
+        """The parameter with its type where the database wants to be told."""
+        return placeholder
+
+    def typed_number(self, placeholder: str) -> str:
+        """A parameter compared with an aggregate or a part of a date."""
+        return placeholder
+
+    def order(self, text: str, *, descending: bool, nullable: bool) -> str:
+        """A sort key; nulls are the smallest."""
+        return f"{text} {'DESC' if descending else 'ASC'}"
+
+    def aligned(self, left: str, a: Column, right: str, b: Column) -> tuple[str, str]:
+        """Two columns of one kind in forms that compare."""
+        return left, right
+
     def folded(self, text: str) -> str:
         """Text folded beyond ASCII."""
-        raise NotImplementedError
+        return text
 
     def like(self, text: str, pattern: str, *, wide: bool, classes: bool) -> str:
         """A case-insensitive LIKE with a backslash as escape character."""
         raise NotImplementedError
 
-    def member(self, text: str, values: str, column: Column | None, fold: bool) -> str:
+    def member(self, text: str, values: str, *, fold: bool) -> str:
         """Whether the operand is one of the values of a ``many`` parameter."""
         raise NotImplementedError
 
@@ -52,9 +84,17 @@ class Dialect:
         """Whether a multi-select choice has one of the values."""
         raise NotImplementedError
 
-    def average(self, text: str, of: Operand) -> str:
-        """The mean, in a form that ``decoder`` makes exact."""
+    def average(self, text: str) -> str:
+        """The mean as ``sum/count``, which ``decoder`` makes exact."""
         raise NotImplementedError
+
+    def mean(self, text: str, column: Column | None) -> str:
+        """The mean as a number to sort and compare by."""
+        return f"avg({text})"
+
+    def extreme(self, function: str, text: str, column: Column | None) -> str:
+        """``min`` or ``max``."""
+        return f"{function}({text})"
 
     def shifted(self, text: str, minutes: str) -> str:
         """An instant moved by minutes."""
@@ -64,108 +104,27 @@ class Dialect:
         """A part of a date as a whole number."""
         raise NotImplementedError
 
-    def typed_root(self, root: str) -> str:
-        """The parameter that a recursion starts from."""
-        return root
-
+    # -- tables --------------------------------------------------------------------------------------------------
     def column_type(self, column: Column) -> str:
         """The type and collation of a column in DDL."""
         raise NotImplementedError
 
-    def rescale(self, table: str, column: str, places: int) -> Sequence[str]:
+    def index_key(self, text: str) -> str:
+        """A column in an index that serves an order."""
+        return text
+
+    def indexable(self, column: Column) -> bool:
+        """Whether an index takes every value of the column."""
+        return True
+
+    def rescale(self, table: str, column: str, before: Column, after: Column) -> Sequence[str]:
         """What moves the values of a decimal column to another number of places."""
         raise NotImplementedError
 
+    def rescale_guard(self, table: str, column: str, before: Column, after: Column) -> str | None:
+        """A query that finds a row when a value has no room for the places it would get."""
+        return None
 
-class SQLite(Dialect):
-    """SQLite 3.51 and later."""
-
-    table_suffix = " WITHOUT ROWID"
-
-    def encoder(self, column: Column | None) -> Convert | None:
-        return encoder(column)
-
-    def decoder(self, column: Column | None, of: Operand) -> Convert | None:
-        if not isinstance(of, Agg):
-            return decoder(column)
-        if of.function == "avg":
-            return _mean(column)
-        return None if of.function.startswith("count") else decoder(column)
-
-    def many(self, column: Column | None, encode: Convert | None) -> Convert:
-        if encode is None:
-            return json_array
-        return lambda values: json_array([encode(value) for value in values])
-
-    def folded(self, text: str) -> str:
-        return f"casefold({text})"
-
-    def like(self, text: str, pattern: str, *, wide: bool, classes: bool) -> str:
-        if classes:
-            return f"like_classes({text}, {pattern})"
-        if wide:
-            text, pattern = f"casefold({text})", f"casefold({pattern})"
-        return f"{text} LIKE {pattern} ESCAPE '\\'"
-
-    def member(self, text: str, values: str, column: Column | None, fold: bool) -> str:
-        return f"{text} IN (SELECT {'casefold(value)' if fold else 'value'} FROM json_each({values}))"
-
-    def holds(self, text: str, values: str) -> str:
-        return f"EXISTS (SELECT 1 FROM json_each({values}) AS v WHERE instr({text}, ';' || v.value || ';'))"
-
-    def average(self, text: str, of: Operand) -> str:
-        return f"sum({text}) || '/' || count({text})"
-
-    def shifted(self, text: str, minutes: str) -> str:
-        return f"strftime('%Y-%m-%dT%H:%M:%SZ', {text}, {minutes} || ' minutes')"
-
-    def date_part(self, text: str, part: str, first_month: int) -> str:
-        month, year = f"CAST(strftime('%m', {text}) AS INTEGER)", f"CAST(strftime('%Y', {text}) AS INTEGER)"
-        match part:
-            case "day":
-                return f"CAST(strftime('%d', {text}) AS INTEGER)"
-            case "week":
-                # Week 1 holds the first of January; weeks start on Sunday.
-                return f"((strftime('%j', {text}) - 1 + strftime('%w', {text}, 'start of year')) / 7 + 1)"
-            case "month":
-                return month
-            case "quarter":
-                return f"(({month} + 2) / 3)"
-            case "fiscal-period":
-                return f"((({month} + {12 - first_month}) % 12) / 3 + 1)"
-            case "fiscal-year":
-                return f"({year} - ({month} < {first_month}))"
-            case _:
-                return year
-
-    def rescale(self, table: str, column: str, places: int) -> Sequence[str]:
-        factor = 10 ** abs(places)
-        change = f"{column} * {factor}" if places > 0 else f"CAST(round({column} * 1.0 / {factor}) AS INTEGER)"
-        return [f"UPDATE {table} SET {column} = {change} WHERE {column} IS NOT NULL"]
-
-    def column_type(self, column: Column) -> str:
-        match column.type:
-            case "string" | "memo":
-                return "TEXT COLLATE NOCASE"
-            case "integer" | "bigint" | "boolean" | "managedproperty" | "choice" | "state" | "status" | "decimal" | "money":
-                return "INTEGER"
-            case "double":
-                return "REAL"
-            case "image":
-                return "BLOB"
-            case _:
-                return "TEXT"
-
-
-def _mean(column: Column | None) -> Callable[[Any], Any]:
-    def mean(value: str) -> Any:
-        total, _, count = value.partition("/")
-        if column is not None and column.type == "double":
-            return float(total) / int(count)
-        average = Decimal(total) / int(count)
-        if column is not None and column.type in ("money", "decimal"):
-            scaled = average.scaleb(-places(column))
-            return scaled.quantize(Decimal(1).scaleb(-max(places(column), 4)))
-        return average.quantize(Decimal("0.0000000001")).normalize() + 0
-
-    return mean
+    def redate(self, table: str, column: str, after: Column) -> Sequence[str]:
+        """What turns instants into calendar dates, or back."""
+        raise NotImplementedError

@@ -1,23 +1,32 @@
-"""How canonical values are kept: per column type, what goes into the database and what comes back.
+"""How canonical values are kept: what both databases have in common.
 
-Money is a whole number of ten-thousandths and a decimal a whole number in its column's last place where the
-database has no exact decimals; multi-select choices are text such as ``;1;2;``.
+Multi-select choices are text such as ``;1;2;``; money and decimals are exact numbers with the places of their
+column, in whatever way the database has them.
 """
 
-import json
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
-from orgstead.errors import fault
 from orgstead.model.schema import Column
 
-__all__ = ["TABLE_SUFFIX", "decoder", "encoder", "json_array", "places", "read_choices"]
+__all__ = [
+    "CHOICES", "NUMBERS", "TABLE_SUFFIX", "TEXT", "WHOLE", "Convert", "kind", "mean", "places", "read_choices", "tame",
+    "write_choices",
+]  # fmt: skip
 
 TABLE_SUFFIX = "__table"
-INT64 = 2**63
+
+TEXT = frozenset({"string", "memo"})
+CHOICES = frozenset({"choice", "state", "status"})
+WHOLE = CHOICES | {"integer", "bigint"}
+NUMBERS = WHOLE | {"decimal", "money", "double"}
 
 Convert = Callable[[Any], Any]
+
+# No column holds a number beyond these; farther literals compare as these do.
+_LARGEST, _SMALLEST = Decimal("1E30"), Decimal("1E-30")
+_WIDE = Context(prec=60)
 
 
 def places(column: Column) -> int:
@@ -25,28 +34,36 @@ def places(column: Column) -> int:
     return 4 if column.type == "money" else (10 if column.precision is None else column.precision)
 
 
-def _scaled(column: Column) -> Convert:
-    count = places(column)
-    factor = Decimal(1).scaleb(count)
-
-    def scale(value: Any) -> Any:
-        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-        scaled = number * factor
-        whole = int(scaled)
-        if not -INT64 <= whole < INT64:
-            raise fault("DecimalOutOfRange", column=column.name)
-        # A comparison may be with more places than the column has: keep the fraction then.
-        return whole if whole == scaled else float(scaled)
-
-    return scale
+def kind(column: Column) -> str:
+    """What a column can be compared with: columns of its own kind."""
+    if column.type in NUMBERS:
+        return "number"
+    if column.type in TEXT or column.type == "entityname":
+        return "text"
+    if column.is_lookup or column.type == "uniqueidentifier":
+        return "guid"
+    return "boolean" if column.type == "managedproperty" else column.type
 
 
-def _unscaled(column: Column) -> Convert:
-    # Multiplying by one unit of the last place keeps all places and is the fastest exact way.
-    return Decimal(1).scaleb(-places(column)).__mul__
+def tame(value: int | float | Decimal) -> Decimal | None:
+    """A number of any size as a decimal that compares in the same way and does not cost more than it is worth.
+
+    None, which is unknown in every comparison, for what is not a number.
+    """
+    if isinstance(value, int) and abs(value) > 10**30:
+        return _LARGEST if value > 0 else -_LARGEST
+    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if number.is_nan():
+        return None
+    if number.is_infinite() or (number and number.adjusted() > 30):
+        return _LARGEST.copy_sign(number)
+    if number and number.adjusted() < -30:
+        return _SMALLEST.copy_sign(number)
+    return _WIDE.plus(number)
 
 
-def _write_choices(value: Any) -> str:
+def write_choices(value: Any) -> str:
+    """A multi-select choice as its text."""
     return f";{';'.join(map(str, sorted(value)))};"
 
 
@@ -55,47 +72,20 @@ def read_choices(value: str) -> tuple[int, ...]:
     return tuple(int(part) for part in value.strip(";").split(";"))
 
 
-def encoder(column: Column | None) -> Convert | None:
-    """What turns a canonical value into SQLite's form; None when it is the same."""
-    if column is None:
-        return None
-    match column.type:
-        case "money" | "decimal":
-            return _scaled(column)
-        case "boolean" | "managedproperty":
-            return int
-        case "multichoice":
-            return _write_choices
-        case "double":
-            return float
-        case "integer" | "bigint" | "choice" | "state" | "status":
-            return _number
-    return None
+def mean(column: Column | None, scale: int = 0) -> Convert:
+    """What divides ``sum/count``; the sum is in units of ``scale`` decimal places.
 
+    Money and decimals keep at least four places, other exact numbers up to ten.
+    """
 
-def _number(value: Any) -> Any:
-    # A literal compared with a whole number may be a decimal or too large for the database.
-    if isinstance(value, Decimal):
-        value = int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, int) and not -INT64 <= value < INT64:
-        return float(value)
-    return value
+    def divide(value: str) -> Any:
+        total, _, count = value.partition("/")
+        if column is not None and column.type == "double":
+            return float(total) / int(count)
+        average = _WIDE.divide(Decimal(total), Decimal(int(count)))
+        if column is not None and column.type in ("money", "decimal"):
+            unit = Decimal(1).scaleb(-max(places(column), 4))
+            return average.scaleb(-scale, _WIDE).quantize(unit, context=_WIDE)
+        return average.quantize(Decimal("0.0000000001"), context=_WIDE).normalize(_WIDE) + 0
 
-
-def decoder(column: Column | None) -> Convert | None:
-    """What turns SQLite's form into a canonical value; None when it is the same."""
-    if column is None:
-        return None
-    match column.type:
-        case "money" | "decimal":
-            return _unscaled(column)
-        case "boolean" | "managedproperty":
-            return bool
-        case "multichoice":
-            return read_choices
-    return None
-
-
-def json_array(values: Any) -> str:
-    """Values as the one parameter that SQLite's ``json_each`` takes apart."""
-    return json.dumps(list(values))
+    return divide

@@ -1,6 +1,6 @@
 """The saved schema: a row per definition, as JSON without what is at its default."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -8,14 +8,20 @@ import msgspec
 
 from orgstead.model.schema import Choice, ManyToMany, OneToMany, Schema, Table
 
-__all__ = ["CREATE", "changes", "read_schema", "write_body"]
+__all__ = ["VERSION", "changes", "create", "read_schema", "write_body"]
 
-CREATE = (
-    'CREATE TABLE IF NOT EXISTS "orgstead_definition" '
-    '("kind" TEXT NOT NULL, "name" TEXT NOT NULL, "body" TEXT NOT NULL, PRIMARY KEY ("kind", "name"))',
-    'CREATE TABLE IF NOT EXISTS "orgstead_setting" ("name" TEXT NOT NULL PRIMARY KEY, "value" TEXT NOT NULL)',
-)
+# The setting that holds the schema's version.
+VERSION = "schema_version"
 KINDS: Mapping[str, Any] = {"table": Table, "one_to_many": OneToMany, "many_to_many": ManyToMany, "choice": Choice}
+
+
+def create(text: str) -> tuple[str, str]:
+    """The tables of the house itself, given the database's type for technical text."""
+    return (
+        f'CREATE TABLE IF NOT EXISTS "orgstead_definition" ("kind" {text} NOT NULL, "name" {text} NOT NULL, '
+        f'"body" {text} NOT NULL, PRIMARY KEY ("kind", "name"))',
+        f'CREATE TABLE IF NOT EXISTS "orgstead_setting" ("name" {text} NOT NULL PRIMARY KEY, "value" {text} NOT NULL)',
+    )
 
 
 def write_body(definition: Any) -> str:
@@ -37,11 +43,15 @@ def _default(field: Any) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
-def read_schema(version: int, rows: Iterator[tuple[str, str, str]]) -> Schema:
-    """The schema out of its saved rows."""
+def read_schema(rows: Iterable[Sequence[str]]) -> Schema:
+    """The schema out of its saved rows and the row of its version; empty without one."""
     found: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+    version = 0
     for kind, name, body in rows:
-        found[kind][name] = _decoders[kind].decode(body)
+        if kind == VERSION:
+            version = int(body)
+        else:
+            found[kind][name] = _decoders[kind].decode(body)
     return Schema(
         version=version,
         tables=found["table"],

@@ -1,0 +1,194 @@
+"""PostgreSQL through psycopg: a pool of connections, units of work on them.
+
+A unit that reads runs without a transaction of its own: every statement sees what was committed when it began, at the
+price of one round trip. A unit that writes is a transaction at READ COMMITTED; reading a whole row in it locks the
+row until the end, so that a version that was checked is still the version when the row is written.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from orgstead.errors import fault
+from orgstead.model.schema import Schema, Table
+from orgstead.store import saved
+from orgstead.store.dialect_postgres import COLLATIONS, PostgreSQL, array
+from orgstead.store.session import Connection, Session
+from orgstead.store.statements import Statements
+from orgstead.store.unit import BaseUnit
+
+__all__ = ["PostgresStore", "PostgresUnit"]
+
+POOL_SIZE = 20
+POOL_SECONDS = 10
+OLDEST_SERVER = 140000
+DEFAULTS = {"application_name": "orgstead", "connect_timeout": 10, "keepalives_idle": 30, "client_encoding": "UTF8"}
+# Milliseconds. Dataverse gives a query two minutes.
+SETTINGS = (
+    "SET TimeZone = 'UTC'; SET datestyle = 'ISO, MDY'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "
+    "SET statement_timeout = {statement}; SET lock_timeout = {lock}; SET idle_in_transaction_session_timeout = 600000"
+)
+STATEMENT_MILLISECONDS = 120_000
+LOCK_MILLISECONDS = 10_000
+
+# Any number that nobody else uses for advisory locks in this database.
+LOCK = 0x0D365
+SEQUENCE = "orgstead_version"
+# Change numbers that a unit of work takes at once.
+BLOCK = 16
+CONTIGUOUS_ATTEMPTS = 50
+
+_statements = Statements(PostgreSQL())
+_log = logging.getLogger("orgstead.store")
+
+
+class PostgresStore:
+    """A database by its URL. ``pool_size`` is the number of connections at most."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = POOL_SIZE,
+        pool_seconds: float = POOL_SECONDS,
+        statement_milliseconds: int = STATEMENT_MILLISECONDS,
+        lock_milliseconds: int = LOCK_MILLISECONDS,
+    ) -> None:
+        self._settings = SETTINGS.format(statement=int(statement_milliseconds), lock=int(lock_milliseconds))
+        try:
+            options: dict[str, Any] = {**DEFAULTS, **conninfo_to_dict(url), "autocommit": True, "prepare_threshold": None}
+            with Connection.connect(**options) as connection:
+                self._configure(connection)
+                _prepare_database(connection)
+        except psycopg.Error as error:
+            raise fault("StoreFailure", hint=f"PostgreSQL: {error}") from error
+        self._pool = ConnectionPool(
+            "", connection_class=Connection, kwargs=options, configure=self._configure, min_size=1, max_size=pool_size,
+            timeout=pool_seconds, num_workers=1, name="orgstead", open=True,
+        )  # fmt: skip
+
+    def _configure(self, connection: Connection) -> None:
+        connection.session.script(self._settings)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            connection = self._pool.getconn()
+        except PoolTimeout as error:
+            raise fault("StoreBusy") from error
+        except psycopg.Error as error:
+            raise fault("StoreFailure", hint=f"PostgreSQL: {error}") from error
+        try:
+            yield connection
+        finally:
+            self._pool.putconn(connection)
+
+    @contextmanager
+    def read(self, budget: int | None = None) -> Iterator["PostgresUnit"]:
+        """A unit of work for reading. ``budget`` is not counted: another process does the work."""
+        with self._connection() as connection:
+            yield PostgresUnit(connection.session)
+
+    @contextmanager
+    def write(self) -> Iterator["PostgresUnit"]:
+        """A transaction: committed at the end, rolled back on an exception."""
+        with self._connection() as connection:
+            session = connection.session
+            session.begin()
+            try:
+                yield PostgresUnit(session, writing=True)
+                session.commit()
+            finally:
+                session.rollback()
+
+    def load_schema(self) -> Schema:
+        """The saved schema."""
+        with self.read() as unit:
+            return saved.read_schema(unit.rows(_statements.read_definitions, ()))
+
+    def schema_version(self) -> int:
+        """The version of the saved schema, 0 when there is none."""
+        with self.read() as unit:
+            return int(unit.read_setting(saved.VERSION) or 0)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+
+class PostgresUnit(BaseUnit):
+    """Statements on one connection, in a transaction when ``writing``."""
+
+    def __init__(self, session: Session, *, writing: bool = False) -> None:
+        super().__init__(_statements)
+        self._session = session
+        self.locks = writing
+        self._next = self._left = 0
+
+    def rows(self, sql: str, arguments: Sequence[Any]) -> Iterable[Sequence[Any]]:
+        """Rows in the driver's form."""
+        return self._session.rows(sql, arguments)
+
+    def change(self, sql: str, arguments: Sequence[Any], table: Table | None = None) -> int:
+        """Run a statement; how many rows it changed."""
+        return self._session.change(sql, arguments, table)
+
+    def insert_many(self, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+        """Add rows of the same columns by one statement: an array per column."""
+        columns = [array(values) for values in zip(*rows, strict=True)]
+        self._session.change(_statements.insert_arrays(table, names), columns, table)
+
+    def run(self, sql: Iterable[str]) -> None:
+        """Run statements without parameters in one round trip."""
+        self._session.script("; ".join(sql))
+
+    def next_version(self, count: int = 1) -> int:
+        """Take change numbers. Those that a unit does not use are lost."""
+        if count > self._left:
+            self._next, self._left = self._take(count)
+        first = self._next
+        self._next += count
+        self._left -= count
+        return first
+
+    def _take(self, count: int) -> tuple[int, int]:
+        """At least so many numbers in a row: the first, and how many."""
+        blocks = -(-count // BLOCK)
+        sql = f"SELECT min(n), max(n) FROM (SELECT nextval('{SEQUENCE}') AS n FROM generate_series(1, $1::int8)) AS taken"
+        for _ in range(CONTIGUOUS_ATTEMPTS):
+            ((first, last),) = self.rows(sql, (str(blocks).encode(),))
+            # Another process may have taken a block in between.
+            if last - first == (blocks - 1) * BLOCK:
+                return first, blocks * BLOCK
+        raise fault("StoreBusy")
+
+    def read_setting(self, name: str) -> str | None:
+        """A setting; who reads it in order to write it is alone with it until the end of the transaction."""
+        if self.locks:
+            list(self.rows(f"SELECT pg_advisory_xact_lock({LOCK}, hashtext($1))", (self.argument(name),)))
+        return super().read_setting(name)
+
+
+def _prepare_database(connection: Connection) -> None:
+    """Check the server and make what is in the database beside tables."""
+    if connection.info.server_version < OLDEST_SERVER:
+        raise fault("StoreFailure", hint="PostgreSQL has to be version 14 or later.")
+    session = connection.session
+    if list(session.rows("SHOW server_encoding", ())) != [("UTF8",)]:
+        raise fault("StoreFailure", hint="The database has to have the encoding UTF8.")
+    session.begin()
+    try:
+        list(session.rows(f"SELECT pg_advisory_xact_lock({LOCK})", ()))
+        session.script("; ".join((
+            *COLLATIONS,
+            *saved.create(_statements.dialect.name_type),
+            f"CREATE SEQUENCE IF NOT EXISTS {SEQUENCE} AS int8 INCREMENT BY {BLOCK}",
+        )))
+        session.commit()
+    finally:
+        session.rollback()

@@ -1,0 +1,155 @@
+"""The SQL of single rows, the same on both databases but for placeholders: made once per shape, kept by shape."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from orgstead.model.plan import Param, Plan
+from orgstead.model.record import Ref
+from orgstead.model.schema import Column, Table
+from orgstead.store.compile import Compiled, compile_count, compile_plan, quoted
+from orgstead.store.ddl import kept
+from orgstead.store.dialect import Dialect
+from orgstead.store.forms import TABLE_SUFFIX, TEXT, Convert
+
+__all__ = ["Place", "Statements", "record"]
+
+# Name, place in the row, column, decoder.
+Place = tuple[str, int, Column, Convert | None]
+
+
+class Statements:
+    """Texts of one dialect, with the conversions that belong to them."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.writer: Callable[[Column], Convert | None] = lru_cache(maxsize=65536)(dialect.writer)
+        self.encoder: Callable[[Column], Convert | None] = lru_cache(maxsize=65536)(dialect.encoder)
+        self.plan: Callable[[Plan, bool], Compiled] = lru_cache(maxsize=2048)(
+            lambda plan, wide: compile_plan(plan, dialect, wide)
+        )
+        self.counting: Callable[[Plan, bool, bool], Compiled] = lru_cache(maxsize=512)(
+            lambda plan, wide, limited: compile_count(plan, dialect, wide, limited)
+        )
+        self.insert: Callable[[Table, tuple[str, ...]], str] = lru_cache(maxsize=4096)(self._insert)
+        self.update: Callable[[Table, tuple[str, ...]], str] = lru_cache(maxsize=4096)(self._update)
+        self.get: Callable[[Table, tuple[str, ...] | None, bool], tuple[str, tuple[Place, ...]]]
+        self.get = lru_cache(maxsize=4096)(self._get)
+        self.find: Callable[[Table, tuple[tuple[str, bool], ...], bool], str] = lru_cache(maxsize=4096)(self._find)
+        self.delete: Callable[[Table], tuple[str, Convert]] = lru_cache(maxsize=4096)(self._delete)
+        self.clear: Callable[[Table, str], str] = lru_cache(maxsize=4096)(self._clear)
+        setting, value = quoted("orgstead_setting"), dialect.placeholder(2)
+        name = dialect.placeholder(1)
+        self.read_setting = f'SELECT "value" FROM {setting} WHERE "name" = {name}'
+        self.write_setting = (
+            f'INSERT INTO {setting} ("name", "value") VALUES ({name}, {value}) '
+            'ON CONFLICT ("name") DO UPDATE SET "value" = excluded."value"'
+        )
+        self.delete_setting = f'DELETE FROM {setting} WHERE "name" = {name}'
+        self.read_definitions = (
+            'SELECT "kind", "name", "body" FROM "orgstead_definition" '
+            f"""UNION ALL SELECT "name", '', "value" FROM {setting} WHERE "name" = 'schema_version'"""
+        )
+        self.write_definition = (
+            f'INSERT INTO "orgstead_definition" ("kind", "name", "body") VALUES ({name}, {value}, {dialect.placeholder(3)}) '
+            'ON CONFLICT ("kind", "name") DO UPDATE SET "body" = excluded."body"'
+        )
+        self.delete_definition = f'DELETE FROM "orgstead_definition" WHERE "kind" = {name} AND "name" = {value}'
+
+    def written(self, column: Column, value: Any) -> list[tuple[str, Any]]:
+        """The SQL columns of a canonical value and what goes into them."""
+        encode = self.writer(column)
+        if column.is_lookup:
+            id, table = (value.id, value.table) if isinstance(value, Ref) else (value, None)
+            if encode is not None and id is not None:
+                id = encode(id)
+            if not column.polymorphic or (table is None and id is not None):
+                return [(column.name, id)]
+            return [(column.name, id), (column.name + TABLE_SUFFIX, table if encode is None or table is None else encode(table))]
+        return [(column.name, value if encode is None or value is None else encode(value))]
+
+    def _placeholders(self, count: int, start: int = 1) -> list[str]:
+        return [self.dialect.placeholder(number) for number in range(start, start + count)]
+
+    def _insert(self, table: Table, names: tuple[str, ...]) -> str:
+        columns = ", ".join(quoted(name) for name in names)
+        return f"INSERT INTO {quoted(table.logical_name)} ({columns}) VALUES ({', '.join(self._placeholders(len(names)))})"
+
+    def _update(self, table: Table, names: tuple[str, ...]) -> str:
+        *places, last = self._placeholders(len(names) + 1)
+        sets = ", ".join(f"{quoted(name)} = {place}" for name, place in zip(names, places, strict=True))
+        return f"UPDATE {quoted(table.logical_name)} SET {sets} WHERE {quoted(table.primary_id)} = {last}"
+
+    def _get(self, table: Table, names: tuple[str, ...] | None, locked: bool) -> tuple[str, tuple[Place, ...]]:
+        columns = kept(table)
+        chosen = list(columns.values()) if names is None else [columns[name] for name in names if name in columns]
+        texts: list[str] = []
+        places: list[Place] = []
+        for column in chosen:
+            places.append((column.name, len(texts), column, self.dialect.decoder(column, Param(0))))
+            texts.append(quoted(column.name))
+            if column.polymorphic:
+                texts.append(quoted(column.name + TABLE_SUFFIX))
+        sql = (
+            f"SELECT {', '.join(texts) or '1'} FROM {quoted(table.logical_name)} "
+            f"WHERE {quoted(table.primary_id)} = {self.dialect.placeholder(1)}"
+        )
+        return sql + (self.dialect.lock if locked else ""), tuple(places)
+
+    def found(self, column: Column, value: Any) -> list[tuple[str, Any]]:
+        """The SQL columns of a value to look for and what they are compared with; None is null."""
+        if column.is_lookup or value is None:
+            return self.written(column, value)
+        encode = self.encoder(column)
+        return [(column.name, value if encode is None else encode(value))]
+
+    def _find(self, table: Table, shape: tuple[tuple[str, bool], ...], wide: bool) -> str:
+        """``shape``: names of SQL columns, each with whether it is compared with a value or is to be null."""
+        conditions: list[str] = []
+        number = 0
+        for name, valued in shape:
+            left, column = quoted(name), table.columns.get(name)
+            if not valued:
+                conditions.append(f"{left} IS NULL")
+                continue
+            number += 1
+            right = self.dialect.typed(self.dialect.placeholder(number), column, many=False, wide=wide)
+            if wide and column is not None and column.type in TEXT:
+                left, right = self.dialect.folded(left), self.dialect.folded(right)
+            conditions.append(f"{left} = {right}")
+        return (
+            f"SELECT {quoted(table.primary_id)} FROM {quoted(table.logical_name)} "
+            f"WHERE {' AND '.join(conditions) or 'TRUE'} LIMIT {self.dialect.placeholder(number + 1)}"
+        )
+
+    def _delete(self, table: Table) -> tuple[str, Convert]:
+        key = table.columns[table.primary_id]
+        values = self.dialect.typed(self.dialect.placeholder(1), key, many=True, wide=False)
+        condition = self.dialect.member(quoted(table.primary_id), values, fold=False)
+        return f"DELETE FROM {quoted(table.logical_name)} WHERE {condition}", self.dialect.many(key)
+
+    def _clear(self, table: Table, name: str) -> str:
+        value, version = self._placeholders(2)
+        sets = [f"{quoted(name)} = NULL"]
+        if table.columns[name].polymorphic:
+            sets.append(f"{quoted(name + TABLE_SUFFIX)} = NULL")
+        if "versionnumber" in table.columns:
+            sets.append(f'"versionnumber" = {version}')
+        return (
+            f"UPDATE {quoted(table.logical_name)} SET {', '.join(sets)} WHERE {quoted(name)} = {value} "
+            f"RETURNING {quoted(table.primary_id)}"
+        )
+
+
+def record(row: Sequence[Any], places: Sequence[Place]) -> dict[str, Any]:
+    """The canonical values of a row that ``Statements.get`` has read."""
+    values: dict[str, Any] = {}
+    for name, index, column, decode in places:
+        value = row[index]
+        if value is not None:
+            if column.is_lookup:
+                value = Ref(row[index + 1] if column.polymorphic else column.targets[0], value)
+            elif decode is not None:
+                value = decode(value)
+        values[name] = value
+    return values

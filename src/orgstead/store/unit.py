@@ -1,0 +1,188 @@
+"""One transaction, in terms of the two things a driver does: read rows, change rows."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from orgstead.errors import fault
+from orgstead.model.plan import Plan
+from orgstead.model.schema import Schema, Table
+from orgstead.store import saved
+from orgstead.store.ddl import guards
+from orgstead.store.ddl import statements as ddl_statements
+from orgstead.store.statements import Statements, record
+
+__all__ = ["BaseUnit"]
+
+
+class BaseUnit:
+    """What units of work on both databases have in common; see ``engine.ports.UnitOfWork``."""
+
+    def __init__(self, statements: Statements) -> None:
+        self.statements = statements
+        self.dialect = statements.dialect
+        # Whether whole rows are read in order to write them.
+        self.locks = False
+        self._depth = 0
+
+    # -- the driver ----------------------------------------------------------------------------------------------
+    def rows(self, sql: str, arguments: Sequence[Any]) -> Iterable[Sequence[Any]]:
+        """Rows in the driver's form."""
+        raise NotImplementedError
+
+    def change(self, sql: str, arguments: Sequence[Any], table: Table | None = None) -> int:
+        """Run a statement; how many rows it changed. ``table`` is for the faults of its keys."""
+        raise NotImplementedError
+
+    def insert_many(self, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+        """Add rows of the same columns."""
+        raise NotImplementedError
+
+    def run(self, sql: Iterable[str]) -> None:
+        """Run statements without parameters."""
+        raise NotImplementedError
+
+    def next_version(self, count: int = 1) -> int:
+        """Take change numbers."""
+        raise NotImplementedError
+
+    # -- queries -------------------------------------------------------------------------------------------------
+    def fetch(self, plan: Plan, params: Sequence[Any]) -> list[Sequence[Any]]:
+        """Run a plan."""
+        compiled = self.statements.plan(plan, self.dialect.wide(params))
+        return compiled.decode(self.rows(compiled.sql, compiled.arguments(params)))
+
+    def count(self, plan: Plan, params: Sequence[Any], limit: int | None) -> int:
+        """Count the rows of a plan."""
+        compiled = self.statements.counting(plan, self.dialect.wide(params), limit is not None)
+        ((count,),) = self.rows(compiled.sql, compiled.arguments([*params, limit]))
+        return int(count)
+
+    # -- rows ----------------------------------------------------------------------------------------------------
+    def get(self, table: Table, id: str, columns: Sequence[str] | None = None) -> dict[str, Any] | None:
+        """One row by id."""
+        # Whoever reads a whole row here is about to write it; single columns are looked up on the way.
+        locked = self.locks and columns is None
+        sql, places = self.statements.get(table, None if columns is None else tuple(columns), locked)
+        ((_, key),) = self.statements.written(table.columns[table.primary_id], id)
+        for row in self.rows(sql, (key,)):
+            return record(row, places)
+        return None
+
+    def find(self, table: Table, values: Mapping[str, Any], limit: int = 2) -> list[str]:
+        """Ids of rows with these values."""
+        shape: list[tuple[str, bool]] = []
+        arguments: list[Any] = []
+        for name, value in values.items():
+            for part, encoded in self.statements.found(table.columns[name], value):
+                shape.append((part, encoded is not None))
+                if encoded is not None:
+                    arguments.append(encoded)
+        wide = self.dialect.wide(list(values.values()))
+        arguments.append(self.argument(limit))
+        return [row[0] for row in self.rows(self.statements.find(table, tuple(shape), wide), arguments)]
+
+    def argument(self, value: Any) -> Any:
+        """A value that is no column's in the driver's form."""
+        encode = self.dialect.encoder(None)
+        return value if encode is None or value is None else encode(value)
+
+    def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows."""
+        groups: dict[tuple[str, ...], list[list[Any]]] = {}
+        written, columns = self.statements.written, table.columns
+        for row in rows:
+            names: list[str] = []
+            values: list[Any] = []
+            for name, value in row.items():
+                if value is not None:
+                    for part, encoded in written(columns[name], value):
+                        names.append(part)
+                        values.append(encoded)
+            groups.setdefault(tuple(names), []).append(values)
+        for group, lines in groups.items():
+            if len(lines) == 1:
+                self.change(self.statements.insert(table, group), lines[0], table)
+            else:
+                self.insert_many(table, group, lines)
+
+    def update(self, table: Table, id: str, values: Mapping[str, Any]) -> bool:
+        """Set columns of a row."""
+        names: list[str] = []
+        arguments: list[Any] = []
+        for name, value in values.items():
+            for part, encoded in self.statements.written(table.columns[name], value):
+                names.append(part)
+                arguments.append(encoded)
+        if not names:
+            return self.get(table, id, (table.primary_id,)) is not None
+        arguments.extend(encoded for _, encoded in self.statements.written(table.columns[table.primary_id], id))
+        return bool(self.change(self.statements.update(table, tuple(names)), arguments, table))
+
+    def delete(self, table: Table, ids: Sequence[str]) -> int:
+        """Remove rows."""
+        if not ids:
+            return 0
+        sql, encode = self.statements.delete(table)
+        return self.change(sql, (encode(ids),))
+
+    def clear(self, table: Table, column: str, value: str, version: int) -> list[str]:
+        """Empty a lookup wherever it points at a row."""
+        arguments = [self.argument(value)]
+        if "versionnumber" in table.columns:
+            arguments.append(self.argument(version))
+        return [row[0] for row in self.rows(self.statements.clear(table, column), arguments)]
+
+    # -- the transaction -----------------------------------------------------------------------------------------
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what happened inside when an exception leaves the block."""
+        self._depth += 1
+        name = f"s{self._depth}"
+        self.run([f"SAVEPOINT {name}"])
+        try:
+            yield
+        except BaseException:
+            self.undo(name)
+            raise
+        else:
+            self.run([f"RELEASE {name}"])
+        finally:
+            self._depth -= 1
+
+    def undo(self, savepoint: str) -> None:
+        """Go back to a savepoint and forget it."""
+        self.run([f"ROLLBACK TO {savepoint}", f"RELEASE {savepoint}"])
+
+    def migrate(self, old: Schema, new: Schema) -> None:
+        """Bring tables and definitions to another schema.
+
+        Raises StoreBusy when another process has changed the schema since ``old`` was read, DecimalOutOfRange,
+        NotSupported.
+        """
+        if int(self.read_setting(saved.VERSION) or 0) != old.version:
+            raise fault("StoreBusy", hint="Another process has changed the definitions: read them again.")
+        for column, sql in guards(old, new, self.dialect):
+            if list(self.rows(sql, ())):
+                raise fault("DecimalOutOfRange", column=column.name)
+        self.run(ddl_statements(old, new, self.dialect))
+        for kind, name, definition in saved.changes(old, new):
+            if definition is None:
+                self.change(self.statements.delete_definition, [self.argument(kind), self.argument(name)])
+            else:
+                values = (kind, name, saved.write_body(definition))
+                self.change(self.statements.write_definition, [self.argument(value) for value in values])
+        self.write_setting(saved.VERSION, str(new.version))
+
+    def read_setting(self, name: str) -> str | None:
+        """A setting."""
+        for row in self.rows(self.statements.read_setting, (self.argument(name),)):
+            return str(row[0])
+        return None
+
+    def write_setting(self, name: str, value: str | None) -> None:
+        """Set or remove a setting."""
+        if value is None:
+            self.change(self.statements.delete_setting, (self.argument(name),))
+        else:
+            self.change(self.statements.write_setting, (self.argument(name), self.argument(value)))
