@@ -184,7 +184,8 @@ def has(count: int, column: str) -> Callable[[Answer], None]:
     def check(answer: Answer) -> None:
         ok(200)(answer)
         value = json.loads(answer.body)["value"]
-        assert len(value) == count and column in value[0], f"{len(value)} rows, first {value[:1]}"
+        assert len(value) == count, f"{len(value)} rows"
+        assert column in value[0], f"first {value[:1]}"
 
     return check
 

@@ -51,10 +51,11 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ui": frozenset({"client"}),
     "app": EVERYTHING,
     "cli": EVERYTHING,
+    "commands": EVERYTHING,
     "__main__": frozenset({"cli"}),
 }
 # Only these may import the composition root, which EVERYTHING on the right holds.
-MAY_IMPORT_APP = frozenset({"app", "cli"})
+MAY_IMPORT_APP = frozenset({"app", "commands"})
 
 # A module is near 150 lines. Over 400 it needs a reason here; over 700 no reason is good enough.
 LINES_WITHOUT_REASON, LINES_AT_MOST = 400, 700
@@ -66,6 +67,7 @@ LONG_FOR_A_REASON: Mapping[str, str] = {
 # of these modules): what they lack, and why.
 DATACLASS_EXCEPTIONS: Mapping[str, tuple[frozenset[str], str]] = {
     "engine.hooks.Change": (frozenset({"frozen"}), "hooks exist to change it"),
+    "engine.scope.State": (frozenset({"frozen", "kw_only"}), "gathers parameters while a plan is made"),
     "engine.registry.Registry": (frozenset({"kw_only"}), "it has one field"),
     "model.plan": (frozenset({"kw_only"}), "terms of a tree, which read better without names"),
     "model.query": (frozenset({"kw_only"}), "terms of a tree, which read better without names"),

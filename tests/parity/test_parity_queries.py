@@ -114,7 +114,8 @@ def test_what_is_not_understood_is_refused_by_name(people: Web, query: str) -> N
 
 def test_an_order_may_go_through_a_lookup_and_nulls_come_first(people: Web) -> None:
     rows = people.get(
-        "contacts?$select=firstname&$filter=startswith(lastname,'Qx')&$orderby=parentcustomerid_account/name,firstname desc"
+        "contacts?$select=firstname&$filter=startswith(lastname,'Qx')"
+        "&$orderby=parentcustomerid_account/name,firstname desc"
     ).rows
     assert "".join(row["firstname"][0] for row in rows) == "DBAÇ"
 

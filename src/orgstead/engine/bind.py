@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orgstead.engine.binding import read_value
 from orgstead.engine.context import Caller
 from orgstead.engine.dates import Calendar
 from orgstead.engine.groups import bind_groups
-from orgstead.engine.operators import read_value
 from orgstead.engine.scope import UNREADABLE, Restrict, Scope, State, column_of
 from orgstead.errors import Fault, fault
 from orgstead.model.plan import (

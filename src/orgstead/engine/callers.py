@@ -32,7 +32,9 @@ def load_caller(
         if not found:
             return None
         user_id = found[0]
-    row = unit.get(users, user_id, ("fullname", "businessunitid", "isdisabled", "organizationid", "applicationid"))
+    row = unit.get(
+        users, user_id, ("fullname", "businessunitid", "isdisabled", "organizationid", "applicationid")
+    )
     if row is None:
         return None
     organization = _organization(unit, schema)

@@ -17,9 +17,10 @@ from orgstead.server.http import request_id
 from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
 from orgstead.wire.odata.batch import Answer, ChangeSet, Part, read_batch, write_batch
+from orgstead.wire.odata.decode import decode
 from orgstead.wire.odata.names import Names
 from orgstead.wire.odata.prefer import parse_prefer
-from orgstead.wire.odata.request import Operation, Request, decode
+from orgstead.wire.odata.request import Operation, Request
 from orgstead.wire.odata.response import VERSION, Reply, failure
 
 __all__ = ["Dataverse"]

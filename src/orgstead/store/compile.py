@@ -11,9 +11,28 @@ from typing import Any
 
 from orgstead.errors import fault
 from orgstead.model.plan import (
-    Agg, AllOf, AnyOf, Col, DatePart, Descends, HasAny, IsNull, Joined, Like, Nested, NoneOf, OneOf, Operand, Output,
-    Param, Plan, Related, Sort, Test, Verdict,
-)  # fmt: skip
+    Agg,
+    AllOf,
+    AnyOf,
+    Col,
+    DatePart,
+    Descends,
+    HasAny,
+    IsNull,
+    Joined,
+    Like,
+    Nested,
+    NoneOf,
+    OneOf,
+    Operand,
+    Output,
+    Param,
+    Plan,
+    Related,
+    Sort,
+    Test,
+    Verdict,
+)
 from orgstead.model.schema import Column
 from orgstead.store.dialect import Dialect
 from orgstead.store.forms import TABLE_SUFFIX, TEXT, Convert, kind
@@ -50,10 +69,14 @@ def quoted(name: str) -> str:
 
 def short(name: str) -> str:
     """A name that is too long for a database, with a part of its hash for the end."""
-    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 9]}_{sha256(name.encode()).hexdigest()[:8]}"
+    return (
+        name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 9]}_{sha256(name.encode()).hexdigest()[:8]}"
+    )
 
 
-def row_decoder(count: int, decoders: Mapping[int, Callable[[Any], Any]]) -> Callable[[Iterable[Any]], list[Any]]:
+def row_decoder(
+    count: int, decoders: Mapping[int, Callable[[Any], Any]]
+) -> Callable[[Iterable[Any]], list[Any]]:
     """What turns the driver's rows into rows of canonical values.
 
     Where anything has to be converted it is one comprehension with the conversions written out; its source
@@ -63,11 +86,9 @@ def row_decoder(count: int, decoders: Mapping[int, Callable[[Any], Any]]) -> Cal
         return list
     scope: dict[str, Any] = {f"d{index}": decode for index, decode in decoders.items()}
     names = [f"v{index}" for index in range(count)]
-    values = [
-        f"None if v{index} is None else d{index}(v{index})" if index in decoders else f"v{index}" for index in range(count)
-    ]
+    values = [f"None if {v} is None else d{i}({v})" if i in decoders else v for i, v in enumerate(names)]
     source = f"lambda rows: [({', '.join(values)},) for {', '.join(names)}, in rows]"
-    made: Callable[[Iterable[Any]], list[Any]] = eval(source, scope)  # noqa: S307
+    made: Callable[[Iterable[Any]], list[Any]] = eval(source, scope)
     return made
 
 
@@ -133,7 +154,9 @@ class _Compiler:
 
     def count(self, limited: bool) -> Compiled:
         plan = self.plan
-        grouped = plan.distinct or plan.groups or plan.having or any(isinstance(o.of, Agg) for o in plan.outputs)
+        grouped = (
+            plan.distinct or plan.groups or plan.having or any(isinstance(o.of, Agg) for o in plan.outputs)
+        )
         limit = f" LIMIT {self.number('limit', -1, self.dialect.encoder(None))}" if limited else ""
         if not grouped and not limited:
             return self.done(f"SELECT count(*){self.body()}", [])
@@ -147,7 +170,7 @@ class _Compiler:
         decoders: dict[int, Callable[[Any], Any]] = {}
         for index, output in enumerate(outputs):
             column = output.column if output.part != "table" else None
-            decode = self.dialect.decoder(column, output.of) if column is not None or isinstance(output.of, Agg) else None
+            decode = self.dialect.decoder(column, output.of)
             if decode is not None:
                 decoders[index] = decode
         return Compiled(sql, tuple(self.params), row_decoder(len(outputs), decoders))
@@ -205,7 +228,10 @@ class _Compiler:
                 beside = beside.of
             elif isinstance(beside, Agg | DatePart):
                 return self.number(
-                    (param.index, "number"), param.index, self.dialect.encoder(None), self.dialect.typed_number
+                    (param.index, "number"),
+                    param.index,
+                    self.dialect.encoder(None),
+                    self.dialect.typed_number,
                 )
             column = beside.column if isinstance(beside, Col) and beside.part == "value" else None
         encode = self.dialect.many(column) if param.many else self.dialect.encoder(column)
@@ -216,7 +242,7 @@ class _Compiler:
         return self.number((param.index, column, param.many), param.index, encode, typed)
 
     def number(
-        self, key: object, index: int, encode: Convert | None, typed: Callable[[str], str] = lambda placeholder: placeholder
+        self, key: object, index: int, encode: Convert | None, typed: Callable[[str], str] = str
     ) -> str:
         """The placeholder of a value, a new one unless it has been used with this key."""
         text = self.numbers.get(key)
@@ -258,20 +284,20 @@ class _Compiler:
         """Rows after the cursor: the first key bounds a range of an index, the rest decides among equals."""
         sort, value, rest = order[0], cursor[0], order[1:]
         text = self.operand(sort.of)
-        deeper = (lambda: self.seek(rest, cursor[1:])) if rest else (lambda: "FALSE")
+        deeper = self.seek(rest, cursor[1:]) if rest else "FALSE"
         if value is None:
             # Nulls are the smallest: behind them ascending comes everything else, descending nothing.
-            null = f"{text} IS NULL AND {deeper()}"
+            null = f"{text} IS NULL AND {deeper}"
             return f"({null})" if sort.descending else f"({text} IS NOT NULL OR ({null}))"
         bound = self.param(value, sort.of)
         if sort.descending:
             first = f"({text} <= {bound} OR {text} IS NULL)"
-            then = f"({text} < {bound} OR {text} IS NULL OR {deeper()})"
+            then = f"({text} < {bound} OR {text} IS NULL OR {deeper})"
         elif not rest:
             return f"({text} > {bound})"
         else:
             first = f"{text} >= {bound}"
-            then = f"({text} > {bound} OR {deeper()})"
+            then = f"({text} > {bound} OR {deeper})"
         return f"({first} AND {then})"
 
     # -- verdicts ------------------------------------------------------------------------------------------------
@@ -305,7 +331,10 @@ class _Compiler:
         if isinstance(left, Col) and isinstance(right, Col) and left.part == right.part == "value":
             if kind(left.column) != kind(right.column):
                 raise fault(
-                    "IncompatibleTypes", column=left.column.name, type=left.column.type, value=right.column.name
+                    "IncompatibleTypes",
+                    column=left.column.name,
+                    type=left.column.type,
+                    value=right.column.name,
                 )
             a, b = self.dialect.aligned(a, left.column, b, right.column)
         if self.wide and _folds(left, right):
@@ -346,8 +375,10 @@ class _Compiler:
         key = quoted(test.table.primary_id)
         operand, root = self.operand(test.of), self.param(test.root, test.of)
         # UNION, not UNION ALL: a cycle in the rows must end.
-        step = f"SELECT n.{parent} FROM {table} n JOIN tree ON n.{key} = tree.id" if test.up else (
-            f"SELECT n.{key} FROM {table} n JOIN tree ON n.{parent} = tree.id"
+        step = (
+            f"SELECT n.{parent} FROM {table} n JOIN tree ON n.{key} = tree.id"
+            if test.up
+            else (f"SELECT n.{key} FROM {table} n JOIN tree ON n.{parent} = tree.id")
         )
         tree = f"WITH RECURSIVE tree(id) AS (SELECT {root} UNION {step}) SELECT id FROM tree WHERE id IS NOT NULL"
         if not test.include_self:
@@ -356,5 +387,7 @@ class _Compiler:
 
 
 def _folds(*operands: Operand) -> bool:
-    columns: list[Column] = [o.column for o in operands if isinstance(o, (Col, Param)) and o.column is not None]
+    columns: list[Column] = [
+        o.column for o in operands if isinstance(o, (Col, Param)) and o.column is not None
+    ]
     return any(column.type in TEXT for column in columns)

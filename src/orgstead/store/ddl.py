@@ -19,8 +19,8 @@ ABSENT = frozenset({"partylist", "virtual"})
 
 # Lookups that say who and when, or that nearly all rows share: indexes on them cost every write and serve no query.
 UNINDEXED = frozenset({
-    "createdby", "createdonbehalfby", "modifiedby", "modifiedonbehalfby", "owningbusinessunit", "owningteam", "owninguser",
-    "stageid", "transactioncurrencyid",
+    "createdby", "createdonbehalfby", "modifiedby", "modifiedonbehalfby", "owningbusinessunit", "owningteam",
+    "owninguser", "stageid", "transactioncurrencyid",
 })  # fmt: skip
 
 
@@ -50,7 +50,11 @@ def guards(old: Schema, new: Schema, dialect: Dialect) -> Iterator[tuple[Column,
             continue
         for column in kept(table).values():
             earlier = kept(before).get(column.name)
-            if earlier is not None and earlier.type == column.type == "decimal" and places(earlier) != places(column):
+            if (
+                earlier is not None
+                and earlier.type == column.type == "decimal"
+                and places(earlier) != places(column)
+            ):
                 sql = dialect.rescale_guard(quoted(name), quoted(column.name), earlier, column)
                 if sql is not None:
                     yield column, sql
@@ -135,7 +139,9 @@ def _indexes(table: Table, schema: Schema, dialect: Dialect) -> dict[str, str]:
     made: dict[str, str] = {}
 
     def index(name_of: str, over: str, *, unique: bool = False, where: str = "") -> None:
-        made[name_of] = f"CREATE {'UNIQUE ' if unique else ''}INDEX {quoted(name_of)} ON {quoted(name)} ({over}){where}"
+        made[name_of] = (
+            f"CREATE {'UNIQUE ' if unique else ''}INDEX {quoted(name_of)} ON {quoted(name)} ({over}){where}"
+        )
 
     used = {rel.referencing_attribute for rel in schema.referencing.get(name, ())}
     used |= {column.name for column in columns.values() if column.type == "owner"}
@@ -143,10 +149,17 @@ def _indexes(table: Table, schema: Schema, dialect: Dialect) -> dict[str, str]:
         used |= {rel.entity1_attribute, rel.entity2_attribute}
     for column in columns.values():
         if column.name in used - UNINDEXED and column.name != table.primary_id:
-            index(f"ix_{name}_{column.name}", quoted(column.name), where=f" WHERE {quoted(column.name)} IS NOT NULL")
+            index(
+                f"ix_{name}_{column.name}",
+                quoted(column.name),
+                where=f" WHERE {quoted(column.name)} IS NOT NULL",
+            )
     primary = columns.get(table.primary_name or "")
     if primary is not None and dialect.indexable(primary):
-        index(f"ix_{name}_{primary.name}", f"{dialect.index_key(quoted(primary.name))}, {quoted(table.primary_id)}")
+        index(
+            f"ix_{name}_{primary.name}",
+            f"{dialect.index_key(quoted(primary.name))}, {quoted(table.primary_id)}",
+        )
     if table.change_tracking and "versionnumber" in columns:
         index(f"ix_{name}_versionnumber", dialect.index_key(quoted("versionnumber")))
     for key in table.keys:

@@ -13,7 +13,17 @@ from orgstead.errors import fault
 from orgstead.model.plan import Agg, Operand
 from orgstead.model.schema import Column
 from orgstead.store.dialect import Dialect
-from orgstead.store.forms import NUMBERS, TEXT, WHOLE, Convert, mean, places, read_choices, tame, write_choices
+from orgstead.store.forms import (
+    NUMBERS,
+    TEXT,
+    WHOLE,
+    Convert,
+    mean,
+    places,
+    read_choices,
+    tame,
+    write_choices,
+)
 from orgstead.store.patterns import postgres_pattern
 
 __all__ = ["COLLATIONS", "FOLDED", "PostgreSQL", "array"]
@@ -133,7 +143,7 @@ class PostgreSQL(Dialect):
         kind = _type(column) if column is not None else ""
         if kind == "boolean":
             return f"bool_{'and' if function == 'min' else 'or'}({text})"
-        return f"{function}({text}::text COLLATE \"C\")::uuid" if kind == "uuid" else f"{function}({text})"
+        return f'{function}({text}::text COLLATE "C")::uuid' if kind == "uuid" else f"{function}({text})"
 
     def shifted(self, text: str, minutes: str) -> str:
         return f"({text} + make_interval(mins => {minutes}::int4))"
@@ -145,7 +155,8 @@ class PostgreSQL(Dialect):
         match part:
             case "week":
                 # Week 1 holds the first of January; weeks start on Sunday.
-                return f"(({piece('doy')} - 1 + {piece('dow', f"date_trunc('year', {text})")}) / 7 + 1)"
+                first = piece("dow", f"date_trunc('year', {text})")
+                return f"(({piece('doy')} - 1 + {first}) / 7 + 1)"
             case "fiscal-period":
                 return f"((({piece('month')} + {12 - first_month}) % 12) / 3 + 1)"
             case "fiscal-year":
@@ -165,7 +176,9 @@ class PostgreSQL(Dialect):
 
     def rescale(self, table: str, column: str, before: Column, after: Column) -> Sequence[str]:
         count = places(after)
-        return [f"ALTER TABLE {table} ALTER COLUMN {column} TYPE numeric(38, {count}) USING round({column}, {count})"]
+        return [
+            f"ALTER TABLE {table} ALTER COLUMN {column} TYPE numeric(38, {count}) USING round({column}, {count})"
+        ]
 
     def redate(self, table: str, column: str, after: Column) -> Sequence[str]:
         # The session's time zone is UTC.
@@ -245,11 +258,13 @@ def _instant(value: str) -> str:
 
 def _whole_array(values: Any) -> bytes:
     numbers = (tame(value) for value in values)
-    return array([
-        str(int(number)).encode()
-        for number in numbers
-        if number is not None and number == number.to_integral_value() and -INT64 <= number < INT64
-    ])
+    return array(
+        [
+            str(int(number)).encode()
+            for number in numbers
+            if number is not None and number == number.to_integral_value() and -INT64 <= number < INT64
+        ]
+    )
 
 
 def array(values: Sequence[bytes | None]) -> bytes:

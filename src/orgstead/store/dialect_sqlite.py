@@ -19,6 +19,7 @@ from orgstead.store.forms import TEXT, WHOLE, Convert, mean, places, read_choice
 __all__ = ["SQLite"]
 
 INT64 = 2**63
+EXACT = frozenset({"money", "decimal"})
 
 
 class SQLite(Dialect):
@@ -32,7 +33,9 @@ class SQLite(Dialect):
             if isinstance(value, str):
                 if not value.isascii():
                     return True
-            elif isinstance(value, tuple) and any(isinstance(item, str) and not item.isascii() for item in value):
+            elif isinstance(value, tuple) and any(
+                isinstance(item, str) and not item.isascii() for item in value
+            ):
                 return True
         return False
 
@@ -66,12 +69,13 @@ class SQLite(Dialect):
             if of.function.startswith("count"):
                 return None
             if of.function == "avg":
-                scaled = column is not None and column.type in ("money", "decimal")
-                return mean(column, places(column) if column is not None and scaled else 0)
-        match column.type if column is not None else "":
+                return mean(column, places(column) if column is not None and column.type in EXACT else 0)
+        if column is None:
+            return None
+        match column.type:
             case "money" | "decimal":
                 # Multiplying by one unit of the last place keeps all places and is the fastest exact way.
-                return Decimal(1).scaleb(-places(column)).__mul__  # type: ignore[arg-type]
+                return Decimal(1).scaleb(-places(column)).__mul__
             case "boolean" | "managedproperty":
                 return bool
             case "multichoice":
@@ -90,10 +94,14 @@ class SQLite(Dialect):
 
     def aligned(self, left: str, a: Column, right: str, b: Column) -> tuple[str, str]:
         if a.type == "datetime" and a.date_only != b.date_only:
-            return tuple(f"({text} || 'T00:00:00Z')" if c.date_only else text for text, c in ((left, a), (right, b)))  # type: ignore[return-value]
+            midnight = " || 'T00:00:00Z'"
+            return (
+                f"({left}{midnight})" if a.date_only else left,
+                f"({right}{midnight})" if b.date_only else right,
+            )
         if "entityname" in (a.type, b.type) and a.type != b.type:
             return f"{left} COLLATE NOCASE", right
-        scale, other = (places(c) if c.type in ("money", "decimal") else 0 for c in (a, b))
+        scale, other = (places(c) if c.type in EXACT else 0 for c in (a, b))
         if scale < other:
             return f"({left} * {10 ** (other - scale)})", right
         return left, f"({right} * {10 ** (scale - other)})" if other < scale else right
@@ -118,7 +126,7 @@ class SQLite(Dialect):
         return f"sum({text}) || '/' || count({text})"
 
     def mean(self, text: str, column: Column | None) -> str:
-        if column is not None and column.type in ("money", "decimal"):
+        if column is not None and column.type in EXACT:
             return f"(avg({text}) / {10 ** places(column)})"
         return f"avg({text})"
 

@@ -47,7 +47,8 @@ def _members(text: str) -> Iterator[tuple[str, str]]:
 
 def _literal(character: str) -> str:
     # Both dialects read a backslash before ASCII punctuation as that character.
-    return f"\\{character}" if character.isascii() and not character.isalnum() and character.isprintable() else character
+    plain = not character.isascii() or character.isalnum() or not character.isprintable()
+    return character if plain else f"\\{character}"
 
 
 def _class(kind: str, text: str) -> str:

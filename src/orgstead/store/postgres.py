@@ -5,9 +5,9 @@ price of one round trip. A unit that writes is a transaction at READ COMMITTED; 
 row until the end, so that a version that was checked is still the version when the row is written.
 """
 
-import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -17,8 +17,9 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from orgstead.errors import fault
 from orgstead.model.schema import Schema, Table
 from orgstead.store import saved
+from orgstead.store.compile import quoted
 from orgstead.store.dialect_postgres import COLLATIONS, PostgreSQL, array
-from orgstead.store.session import Connection, Session
+from orgstead.store.session import Connection, Lost, Session
 from orgstead.store.statements import Statements
 from orgstead.store.unit import BaseUnit
 
@@ -27,7 +28,13 @@ __all__ = ["PostgresStore", "PostgresUnit"]
 POOL_SIZE = 20
 POOL_SECONDS = 10
 OLDEST_SERVER = 140000
-DEFAULTS = {"application_name": "orgstead", "connect_timeout": 10, "keepalives_idle": 30, "client_encoding": "UTF8"}
+DEFAULTS = {
+    "application_name": "orgstead",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "client_encoding": "UTF8",
+}
+DRIVER = {"autocommit": True, "prepare_threshold": None}
 # Milliseconds. Dataverse gives a query two minutes.
 SETTINGS = (
     "SET TimeZone = 'UTC'; SET datestyle = 'ISO, MDY'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "
@@ -44,7 +51,6 @@ BLOCK = 16
 CONTIGUOUS_ATTEMPTS = 50
 
 _statements = Statements(PostgreSQL())
-_log = logging.getLogger("orgstead.store")
 
 
 class PostgresStore:
@@ -61,11 +67,11 @@ class PostgresStore:
     ) -> None:
         self._settings = SETTINGS.format(statement=int(statement_milliseconds), lock=int(lock_milliseconds))
         try:
-            options: dict[str, Any] = {**DEFAULTS, **conninfo_to_dict(url), "autocommit": True, "prepare_threshold": None}
+            options: dict[str, Any] = {**DEFAULTS, **conninfo_to_dict(url), **DRIVER}
             with Connection.connect(**options) as connection:
                 self._configure(connection)
                 _prepare_database(connection)
-        except psycopg.Error as error:
+        except (psycopg.Error, Lost) as error:
             raise fault("StoreFailure", hint=f"PostgreSQL: {error}") from error
         self._pool = ConnectionPool(
             "", connection_class=Connection, kwargs=options, configure=self._configure, min_size=1, max_size=pool_size,
@@ -75,36 +81,46 @@ class PostgresStore:
     def _configure(self, connection: Connection) -> None:
         connection.session.script(self._settings)
 
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
+    def _lend(self) -> Connection:
         try:
-            connection = self._pool.getconn()
+            return self._pool.getconn()
         except PoolTimeout as error:
             raise fault("StoreBusy") from error
         except psycopg.Error as error:
             raise fault("StoreFailure", hint=f"PostgreSQL: {error}") from error
-        try:
-            yield connection
-        finally:
-            self._pool.putconn(connection)
+
+    def _replace(self, connection: Connection) -> Connection:
+        """Another connection for one that has ended; others in the pool may have ended with it."""
+        self._pool.putconn(connection)
+        self._pool.check()
+        return self._lend()
 
     @contextmanager
     def read(self, budget: int | None = None) -> Iterator["PostgresUnit"]:
         """A unit of work for reading. ``budget`` is not counted: another process does the work."""
-        with self._connection() as connection:
-            yield PostgresUnit(connection.session)
+        unit = _ReadingUnit(self._lend(), self._replace)
+        try:
+            yield unit
+        finally:
+            self._pool.putconn(unit.connection)
 
     @contextmanager
     def write(self) -> Iterator["PostgresUnit"]:
         """A transaction: committed at the end, rolled back on an exception."""
-        with self._connection() as connection:
-            session = connection.session
-            session.begin()
+        connection = self._lend()
+        try:
             try:
-                yield PostgresUnit(session, writing=True)
-                session.commit()
-            finally:
-                session.rollback()
+                connection.session.begin()
+            except Lost:
+                connection = self._replace(connection)
+                connection.session.begin()
+            yield PostgresUnit(connection.session, writing=True)
+            connection.session.commit()
+        except Lost as error:
+            raise fault("StoreBusy") from error
+        finally:
+            connection.session.rollback()
+            self._pool.putconn(connection)
 
     def load_schema(self) -> Schema:
         """The saved schema."""
@@ -141,7 +157,7 @@ class PostgresUnit(BaseUnit):
     def insert_many(self, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
         """Add rows of the same columns by one statement: an array per column."""
         columns = [array(values) for values in zip(*rows, strict=True)]
-        self._session.change(_statements.insert_arrays(table, names), columns, table)
+        self._session.change(_insert_arrays(table, names), columns, table)
 
     def run(self, sql: Iterable[str]) -> None:
         """Run statements without parameters in one round trip."""
@@ -159,7 +175,8 @@ class PostgresUnit(BaseUnit):
     def _take(self, count: int) -> tuple[int, int]:
         """At least so many numbers in a row: the first, and how many."""
         blocks = -(-count // BLOCK)
-        sql = f"SELECT min(n), max(n) FROM (SELECT nextval('{SEQUENCE}') AS n FROM generate_series(1, $1::int8)) AS taken"
+        numbers = f"SELECT nextval('{SEQUENCE}') AS n FROM generate_series(1, $1::int8)"
+        sql = f"SELECT min(n), max(n) FROM ({numbers}) AS taken"
         for _ in range(CONTIGUOUS_ATTEMPTS):
             ((first, last),) = self.rows(sql, (str(blocks).encode(),))
             # Another process may have taken a block in between.
@@ -174,6 +191,42 @@ class PostgresUnit(BaseUnit):
         return super().read_setting(name)
 
 
+class _ReadingUnit(PostgresUnit):
+    """Reads once more on another connection when one has ended: nothing is in the way of that."""
+
+    def __init__(self, connection: Connection, replace: Callable[[Connection], Connection]) -> None:
+        super().__init__(connection.session)
+        self.connection = connection
+        self._replace = replace
+
+    def rows(self, sql: str, arguments: Sequence[Any]) -> Iterable[Sequence[Any]]:
+        """Rows in the driver's form."""
+        try:
+            return self._session.rows(sql, arguments)
+        except Lost:
+            self.connection = self._replace(self.connection)
+            self._session = self.connection.session
+        try:
+            return self._session.rows(sql, arguments)
+        except Lost as error:
+            raise fault("StoreBusy") from error
+
+
+@lru_cache(maxsize=1024)
+def _insert_arrays(table: Table, names: tuple[str, ...]) -> str:
+    arrays = []
+    for number, name in enumerate(names, 1):
+        column = table.columns.get(name)
+        place = f"${number}"
+        arrays.append(
+            f"{place}::text[]"
+            if column is None
+            else _statements.dialect.typed(place, column, many=True, wide=False)
+        )
+    columns = ", ".join(quoted(name) for name in names)
+    return f"INSERT INTO {quoted(table.logical_name)} ({columns}) SELECT * FROM unnest({', '.join(arrays)})"
+
+
 def _prepare_database(connection: Connection) -> None:
     """Check the server and make what is in the database beside tables."""
     if connection.info.server_version < OLDEST_SERVER:
@@ -184,11 +237,15 @@ def _prepare_database(connection: Connection) -> None:
     session.begin()
     try:
         list(session.rows(f"SELECT pg_advisory_xact_lock({LOCK})", ()))
-        session.script("; ".join((
-            *COLLATIONS,
-            *saved.create(_statements.dialect.name_type),
-            f"CREATE SEQUENCE IF NOT EXISTS {SEQUENCE} AS int8 INCREMENT BY {BLOCK}",
-        )))
+        session.script(
+            "; ".join(
+                (
+                    *COLLATIONS,
+                    *saved.create(_statements.dialect.name_type),
+                    f"CREATE SEQUENCE IF NOT EXISTS {SEQUENCE} AS int8 INCREMENT BY {BLOCK}",
+                )
+            )
+        )
         session.commit()
     finally:
         session.rollback()

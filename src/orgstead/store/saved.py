@@ -12,15 +12,20 @@ __all__ = ["VERSION", "changes", "create", "read_schema", "write_body"]
 
 # The setting that holds the schema's version.
 VERSION = "schema_version"
-KINDS: Mapping[str, Any] = {"table": Table, "one_to_many": OneToMany, "many_to_many": ManyToMany, "choice": Choice}
+KINDS: Mapping[str, Any] = {
+    "table": Table,
+    "one_to_many": OneToMany,
+    "many_to_many": ManyToMany,
+    "choice": Choice,
+}
 
 
 def create(text: str) -> tuple[str, str]:
     """The tables of the house itself, given the database's type for technical text."""
+    kind, name, body, value = (f'"{column}" {text} NOT NULL' for column in ("kind", "name", "body", "value"))
     return (
-        f'CREATE TABLE IF NOT EXISTS "orgstead_definition" ("kind" {text} NOT NULL, "name" {text} NOT NULL, '
-        f'"body" {text} NOT NULL, PRIMARY KEY ("kind", "name"))',
-        f'CREATE TABLE IF NOT EXISTS "orgstead_setting" ("name" {text} NOT NULL PRIMARY KEY, "value" {text} NOT NULL)',
+        f'CREATE TABLE IF NOT EXISTS "orgstead_definition" ({kind}, {name}, {body}, PRIMARY KEY ("kind", "name"))',
+        f'CREATE TABLE IF NOT EXISTS "orgstead_setting" ({name} PRIMARY KEY, {value})',
     )
 
 
@@ -77,4 +82,3 @@ def changes(old: Schema, new: Schema) -> Iterator[tuple[str, str, Any | None]]:
         for name, definition in after.items():
             if before.get(name) is not definition:
                 yield kind, name, definition
-

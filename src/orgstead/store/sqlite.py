@@ -117,7 +117,8 @@ class SQLiteStore:
         """A transaction: committed at the end, rolled back on an exception."""
         connection = self._writer
         with self._turn():
-            if connection.in_transaction:
+            nested = connection.in_transaction
+            if nested:
                 raise RuntimeError("a thread has one writing unit of work at a time")
             try:
                 connection.execute("BEGIN IMMEDIATE")
@@ -220,11 +221,13 @@ class _Budget:
         return self._left <= 0
 
 
-def _casefold(value: Any) -> Any:
+def _casefold(*values: Any) -> Any:
+    (value,) = values
     return value.casefold() if isinstance(value, str) else value
 
 
-def _like_classes(text: Any, pattern: Any) -> int | None:
+def _like_classes(*values: Any) -> int | None:
+    text, pattern = values
     if not isinstance(text, str) or not isinstance(pattern, str):
         return None
     return int(python_pattern(pattern).fullmatch(text) is not None)

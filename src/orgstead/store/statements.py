@@ -1,6 +1,6 @@
 """The SQL of single rows, the same on both databases but for placeholders: made once per shape, kept by shape."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -35,7 +35,9 @@ class Statements:
         self.update: Callable[[Table, tuple[str, ...]], str] = lru_cache(maxsize=4096)(self._update)
         self.get: Callable[[Table, tuple[str, ...] | None, bool], tuple[str, tuple[Place, ...]]]
         self.get = lru_cache(maxsize=4096)(self._get)
-        self.find: Callable[[Table, tuple[tuple[str, bool], ...], bool], str] = lru_cache(maxsize=4096)(self._find)
+        self.find: Callable[[Table, tuple[tuple[str, bool], ...], bool], str] = lru_cache(maxsize=4096)(
+            self._find
+        )
         self.delete: Callable[[Table], tuple[str, Convert]] = lru_cache(maxsize=4096)(self._delete)
         self.clear: Callable[[Table, str], str] = lru_cache(maxsize=4096)(self._clear)
         setting, value = quoted("orgstead_setting"), dialect.placeholder(2)
@@ -50,11 +52,14 @@ class Statements:
             'SELECT "kind", "name", "body" FROM "orgstead_definition" '
             f"""UNION ALL SELECT "name", '', "value" FROM {setting} WHERE "name" = 'schema_version'"""
         )
+        values = ", ".join(self._placeholders(3))
         self.write_definition = (
-            f'INSERT INTO "orgstead_definition" ("kind", "name", "body") VALUES ({name}, {value}, {dialect.placeholder(3)}) '
+            f'INSERT INTO "orgstead_definition" ("kind", "name", "body") VALUES ({values}) '
             'ON CONFLICT ("kind", "name") DO UPDATE SET "body" = excluded."body"'
         )
-        self.delete_definition = f'DELETE FROM "orgstead_definition" WHERE "kind" = {name} AND "name" = {value}'
+        self.delete_definition = (
+            f'DELETE FROM "orgstead_definition" WHERE "kind" = {name} AND "name" = {value}'
+        )
 
     def written(self, column: Column, value: Any) -> list[tuple[str, Any]]:
         """The SQL columns of a canonical value and what goes into them."""
@@ -65,24 +70,30 @@ class Statements:
                 id = encode(id)
             if not column.polymorphic or (table is None and id is not None):
                 return [(column.name, id)]
-            return [(column.name, id), (column.name + TABLE_SUFFIX, table if encode is None or table is None else encode(table))]
+            if encode is not None and table is not None:
+                table = encode(table)
+            return [(column.name, id), (column.name + TABLE_SUFFIX, table)]
         return [(column.name, value if encode is None or value is None else encode(value))]
 
     def _placeholders(self, count: int, start: int = 1) -> list[str]:
         return [self.dialect.placeholder(number) for number in range(start, start + count)]
 
     def _insert(self, table: Table, names: tuple[str, ...]) -> str:
-        columns = ", ".join(quoted(name) for name in names)
-        return f"INSERT INTO {quoted(table.logical_name)} ({columns}) VALUES ({', '.join(self._placeholders(len(names)))})"
+        columns, values = ", ".join(quoted(name) for name in names), ", ".join(self._placeholders(len(names)))
+        return f"INSERT INTO {quoted(table.logical_name)} ({columns}) VALUES ({values})"
 
     def _update(self, table: Table, names: tuple[str, ...]) -> str:
         *places, last = self._placeholders(len(names) + 1)
         sets = ", ".join(f"{quoted(name)} = {place}" for name, place in zip(names, places, strict=True))
         return f"UPDATE {quoted(table.logical_name)} SET {sets} WHERE {quoted(table.primary_id)} = {last}"
 
-    def _get(self, table: Table, names: tuple[str, ...] | None, locked: bool) -> tuple[str, tuple[Place, ...]]:
+    def _get(
+        self, table: Table, names: tuple[str, ...] | None, locked: bool
+    ) -> tuple[str, tuple[Place, ...]]:
         columns = kept(table)
-        chosen = list(columns.values()) if names is None else [columns[name] for name in names if name in columns]
+        chosen = (
+            list(columns.values()) if names is None else [columns[name] for name in names if name in columns]
+        )
         texts: list[str] = []
         places: list[Place] = []
         for column in chosen:

@@ -116,7 +116,9 @@ class BaseUnit:
                 arguments.append(encoded)
         if not names:
             return self.get(table, id, (table.primary_id,)) is not None
-        arguments.extend(encoded for _, encoded in self.statements.written(table.columns[table.primary_id], id))
+        arguments.extend(
+            encoded for _, encoded in self.statements.written(table.columns[table.primary_id], id)
+        )
         return bool(self.change(self.statements.update(table, tuple(names)), arguments, table))
 
     def delete(self, table: Table, ids: Sequence[str]) -> int:

@@ -83,9 +83,10 @@ class Body:
         return fault("InvalidDefinition", what=self.what, reason=reason)
 
     def raw(self, name: str) -> Any:
-        """The value as it stands."""
+        """The value as it stands; None when it says what the definition shows anyway."""
         self.read.add(name)
-        return self.value.get(name)
+        value = self.value.get(name)
+        return None if value == self.shown.get(name) else value
 
     def text(self, name: str, default: str = "") -> str:
         """A text."""

@@ -10,7 +10,7 @@ from typing import Any
 from orgstead.errors import fault
 from orgstead.model.schema import Column, ColumnType, Option, Schema, Table
 from orgstead.wire.definitions.body import Body, type_of
-from orgstead.wire.definitions.describe import ATTRIBUTE_KINDS, attribute
+from orgstead.wire.definitions.describe_columns import ATTRIBUTE_KINDS, attribute
 from orgstead.wire.definitions.read_options import read_boolean_options, read_choice_name, read_options
 
 __all__ = ["change_column", "read_column"]
@@ -21,6 +21,7 @@ _TYPES: Mapping[str, Any] = {
     for column_type, (type_name, _, _) in ATTRIBUTE_KINDS.items()
     if column_type not in ("virtual", "customer", "owner", "partylist")
 }
+MAX_FILE_KB = 10 * 1024 * 1024
 _LOOKUPS: Mapping[str, ColumnType] = {
     "Lookup": "lookup",
     "Customer": "customer",
@@ -100,7 +101,7 @@ def _read(body: Body, start: Column, schema: Schema) -> Column:
         raise body.wrong(f"AttributeTypeName {label} does not go with {body.type_name}")
     column = replace(
         start,
-        display_name=body.label("DisplayName", start.display_name or start.schema_name),
+        display_name=body.label("DisplayName", start.display_name),
         description=body.label("Description", start.description),
         required=body.choice("RequiredLevel", start.required) or "None",  # type: ignore[arg-type]
         autonumber=body.text("AutoNumberFormat", start.autonumber or "") or None,
@@ -118,17 +119,13 @@ def _searchable(body: Body, start: Column) -> bool:
 
 
 def _string(body: Body, column: Column, schema: Schema) -> Column:
-    plain = "Text" if column.type == "string" else "TextArea"
-    # FormatName is the newer of the two and wins; both are read back.
-    older = body.choice("Format")
-    style = body.choice("FormatName", older) or column.format
-    if column.type == "memo" and style == "Text":
-        style = plain
-    return replace(
-        column,
-        max_length=body.whole("MaxLength", column.max_length),
-        format=None if style == plain else style,
-    )
+    # FormatName is the newer of the two and wins.
+    style = body.choice("FormatName", body.choice("Format"))
+    if style is None:
+        style = column.format
+    elif style == "Text" or (style == "TextArea" and column.type == "memo"):
+        style = None
+    return replace(column, max_length=body.whole("MaxLength", column.max_length), format=style)
 
 
 def _integer(body: Body, column: Column, schema: Schema) -> Column:
@@ -212,9 +209,11 @@ def _image(body: Body, column: Column, schema: Schema) -> Column:
 
 
 def _file(body: Body, column: Column, schema: Schema) -> Column:
-    size = body.whole("MaxSizeInKB", 32768) or 32768
-    if not 1 <= size <= 10 * 1024 * 1024:
-        raise body.wrong("MaxSizeInKB must be between 1 and 10485760")
+    size = body.whole("MaxSizeInKB")
+    if size is None:
+        return column
+    if not 1 <= size <= MAX_FILE_KB:
+        raise body.wrong(f"MaxSizeInKB must be between 1 and {MAX_FILE_KB}")
     return replace(column, max=size)
 
 

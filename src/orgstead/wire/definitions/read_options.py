@@ -8,7 +8,7 @@ from orgstead.errors import fault
 from orgstead.model.schema import Choice, Option, Schema
 from orgstead.model.types import is_guid
 from orgstead.wire.definitions.body import Body, type_of
-from orgstead.wire.definitions.describe import global_option_set
+from orgstead.wire.definitions.describe_options import global_option_set
 from orgstead.wire.definitions.labels import read_label
 
 __all__ = [

@@ -86,7 +86,8 @@ def csdl_parts(
     yield f'<EntityType Name="{BASE}" Abstract="true" />'
     yield f'<EntityType Name="expando" BaseType="{ALIAS}.{BASE}" OpenType="true" />'
     yield f'<EntityType Name="{MODEL_BASE}" Abstract="true" />'
-    tables = sorted(names.schema.tables.values(), key=lambda table: table.logical_name)
+    shown = (table for table in names.schema.tables.values() if not table.is_private)
+    tables = sorted(shown, key=lambda table: table.logical_name)
     for table in tables:
         yield from _table(table, names, annotations)
     for kind in METADATA_TYPES.values():
@@ -178,11 +179,11 @@ def _navigation(navigation: Navigation, table: Table, names: Names) -> str:
     if not isinstance(link, ToOne):
         return f'<NavigationProperty Name="{navigation.name}" Type="Collection({ALIAS}.{navigation.target})"{shared} />'
     start = f'<NavigationProperty Name="{navigation.name}" Type="{ALIAS}.{navigation.target}" Nullable="true"{shared}'
+    prop = next((name for name in (f"_{link.lookup}_value", link.lookup) if names.column(table, name)), None)
+    if prop is None:
+        return f"{start} />"
     referenced = names.schema.tables[navigation.target].primary_id
-    return (
-        f'{start}><ReferentialConstraint Property="_{link.lookup}_value" ReferencedProperty="{referenced}" />'
-        "</NavigationProperty>"
-    )
+    return f'{start}><ReferentialConstraint Property="{prop}" ReferencedProperty="{referenced}" /></NavigationProperty>'
 
 
 def _partner(navigation: Navigation, names: Names) -> str | None:

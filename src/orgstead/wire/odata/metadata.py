@@ -11,13 +11,9 @@ from typing import Any
 
 from orgstead.errors import Fault, fault
 from orgstead.model.schema import Schema
-from orgstead.wire.definitions.describe import (
-    Definition,
-    entity,
-    global_option_set,
-    many_to_many,
-    one_to_many,
-)
+from orgstead.wire.definitions.definition import Definition
+from orgstead.wire.definitions.describe import entity, many_to_many, one_to_many
+from orgstead.wire.definitions.describe_options import global_option_set
 from orgstead.wire.definitions.labels import caption, derived_id, plain
 from orgstead.wire.definitions.vocabulary import METADATA_TYPES, is_a, properties_of
 from orgstead.wire.odata.metadata_query import Asked, Reading, matching, project, read_asked, typed

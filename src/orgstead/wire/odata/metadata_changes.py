@@ -9,26 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from orgstead.errors import Fault, fault
-from orgstead.languages.odata.aliases import parameter_values
+from orgstead.languages.odata import split_options
 from orgstead.model.messages import Execute, Result
 from orgstead.model.schema import Choice, Column, ManyToMany, OneToMany, Schema, Table
 from orgstead.wire.definitions.body import NAMESPACE, type_of
-from orgstead.wire.definitions.labels import read_label
 from orgstead.wire.definitions.read_columns import change_column, read_column
-from orgstead.wire.definitions.read_options import change_choice, read_choice, read_option_value
+from orgstead.wire.definitions.read_options import change_choice, read_choice
 from orgstead.wire.definitions.read_relationships import (
     change_relationship,
     read_many_to_many,
     read_one_to_many,
 )
 from orgstead.wire.definitions.read_tables import change_table, read_key, read_table
+from orgstead.wire.odata.metadata_actions import DEFINITION_ACTIONS, Making, read_action
 from orgstead.wire.odata.paths import Segment
 from orgstead.wire.odata.payload import decode_object
 from orgstead.wire.odata.response import VERSION, Reply, json_reply
 
 __all__ = ["DEFINITION_ACTIONS", "Change", "decode_change"]
 
-MAX_ENTITIES = 50
 NewId = Callable[[], str]
 
 
@@ -77,12 +76,11 @@ def decode_change(
     """
     first = segments[0]
     request = _Request(method=method, segments=segments, body=body, base=base, schema=schema, new_id=new_id)
-    action = DEFINITION_ACTIONS.get(first.name)
-    if action is not None:
+    if first.name in DEFINITION_ACTIONS:
         request.only("POST")
         if len(segments) != 1 or first.called:
             raise _missing(segments[-1])
-        return _action(action, request, query)
+        return _action(first.name, request, query)
     if query.strip("&"):
         name = query.split("=")[0][:100]
         raise fault("ODataUnsupported", feature=f"The query option {name} on this resource")
@@ -284,23 +282,19 @@ _SETS: Mapping[str, Callable[[_Request], Change]] = {
 
 
 # -- actions ---------------------------------------------------------------------------------------------------------
-def _action(read: "_Action", request: _Request, query: str) -> Change:
-    body = {name: value for name, value in request.json.items() if not name.startswith("@")}
-    given = parameter_values(query) if query else {}
-    for name in given:
-        if name != "SolutionUniqueName":
-            raise fault("ODataUnsupported", feature=f"The query option {name[:100]} on this resource")
-    body = {**given, **body}
-    parameters = read(body, request)
-    solution = body.pop("SolutionUniqueName", None)
-    if solution is not None:
-        if not isinstance(solution, str):
-            raise _wrong("SolutionUniqueName", "Edm.String")
-        parameters["solution"] = solution
-    if body:
-        raise fault("UnexpectedParameter", name=next(iter(body))[:100], message=request.segments[0].name)
-    name = request.segments[0].name
+def _action(name: str, request: _Request, query: str) -> Change:
+    making = Making(schema=request.schema, new_id=request.new_id)
+    parameters = read_action(name, {**_texts(query), **request.json}, making)
     return Change(message=Execute(name=name, parameters=parameters), render=_answer(name, request.base))
+
+
+def _texts(query: str) -> Mapping[str, str]:
+    """The solution where the query string names it: plain text, as clients write it, or a literal."""
+    given, aliases, custom = split_options(query, extra=("SolutionUniqueName",))
+    for option in (*given, *aliases, *custom):
+        if option != "SolutionUniqueName":
+            raise fault("ODataUnsupported", feature=f"The query option {option[:100]} on this resource")
+    return {name: value.strip("'") for name, value in custom.items() if value}
 
 
 def _answer(name: str, base: str) -> Callable[[Result], Reply]:
@@ -312,133 +306,3 @@ def _answer(name: str, base: str) -> Callable[[Result], Reply]:
         return json_reply({"@odata.context": context, **result.value})
 
     return render
-
-
-_Action = Callable[[dict[str, Any], _Request], dict[str, Any]]
-
-
-def _wrong(name: str, kind: str) -> Fault:
-    return fault("InvalidPayload", message=f"The parameter {name} is not of type {kind}.")
-
-
-def _needed(body: dict[str, Any], name: str) -> Any:
-    value = body.pop(name, None)
-    if value is None:
-        raise fault("MissingParameter", name=name, message="the action needs it")
-    return value
-
-
-def _create_entities(body: dict[str, Any], request: _Request) -> dict[str, Any]:
-    given = _needed(body, "Entities")
-    if not isinstance(given, list) or not 1 <= len(given) <= MAX_ENTITIES:
-        raise fault("InvalidPayload", message=f"Entities must be an array of 1 to {MAX_ENTITIES} entities.")
-    return {"tables": tuple(read_table(each, request.schema, request.new_id) for each in given)}
-
-
-def _lookup_with_relationships(body: dict[str, Any], request: _Request) -> dict[str, Any]:
-    given = _needed(body, "OneToManyRelationships")
-    if not isinstance(given, list) or not 1 <= len(given) <= MAX_ENTITIES:
-        raise fault(
-            "InvalidPayload", message=f"OneToManyRelationships must be an array of 1 to {MAX_ENTITIES}."
-        )
-    lookup = read_column(
-        _needed(body, "Lookup"), request.schema, request.new_id, default="LookupAttributeMetadata"
-    )
-    rels = tuple(read_one_to_many(each, request.schema, request.new_id, lookup=False)[0] for each in given)
-    return {"lookup": lookup, "relationships": rels}
-
-
-def _place(body: dict[str, Any]) -> dict[str, Any]:
-    """Which options are meant: those of a column, or of a global choice."""
-    place: dict[str, Any] = {}
-    for name, key in (
-        ("OptionSetName", "choice"),
-        ("EntityLogicalName", "table"),
-        ("AttributeLogicalName", "column"),
-    ):
-        value = body.pop(name, None)
-        if value is not None:
-            if not isinstance(value, str):
-                raise _wrong(name, "Edm.String")
-            place[key] = value
-    if not place:
-        raise fault(
-            "MissingParameter", name="OptionSetName", message="or EntityLogicalName and AttributeLogicalName"
-        )
-    return place
-
-
-def _insert(body: dict[str, Any], request: _Request) -> dict[str, Any]:
-    parameters = _place(body)
-    label = read_label(_needed(body, "Label"), "Label")
-    parameters |= {"label": label or "", "value": _whole(body, "Value"), "color": _color(body)}
-    _unread(body, "Description", "ExternalValue", "ParentValues")
-    return parameters
-
-
-def _insert_status(body: dict[str, Any], request: _Request) -> dict[str, Any]:
-    state = _whole(body, "StateCode")
-    return {**_insert(body, request), "state": state}
-
-
-def _update(body: dict[str, Any], request: _Request) -> dict[str, Any]:
-    parameters = _place(body)
-    parameters |= {
-        "value": read_option_value(_needed(body, "Value"), "Value"),
-        "label": read_label(body.pop("Label", None), "Label"),
-        "color": _color(body),
-    }
-    if not isinstance(body.pop("MergeLabels", False), bool):
-        raise _wrong("MergeLabels", "Edm.Boolean")
-    _unread(body, "Description", "ExternalValue", "ParentValues")
-    return parameters
-
-
-def _update_state(body: dict[str, Any], request: _Request) -> dict[str, Any]:
-    status = _whole(body, "DefaultStatusCode")
-    return {**_update(body, request), "default_status": status}
-
-
-def _delete(body: dict[str, Any], request: _Request) -> dict[str, Any]:
-    return {**_place(body), "value": read_option_value(_needed(body, "Value"), "Value")}
-
-
-def _order(body: dict[str, Any], request: _Request) -> dict[str, Any]:
-    values = _needed(body, "Values")
-    if not isinstance(values, list):
-        raise _wrong("Values", "Collection(Edm.Int32)")
-    return {**_place(body), "values": tuple(read_option_value(value, "Values") for value in values)}
-
-
-def _whole(body: dict[str, Any], name: str) -> int | None:
-    value = body.pop(name, None)
-    return None if value is None else read_option_value(value, name)
-
-
-def _color(body: dict[str, Any]) -> str | None:
-    value = body.pop("Color", None)
-    if value is not None and not isinstance(value, str):
-        raise _wrong("Color", "Edm.String")
-    return value or None
-
-
-def _unread(body: dict[str, Any], *names: str) -> None:
-    """Details of options that are not kept: refused unless they are empty."""
-    for name in names:
-        value = body.pop(name, None)
-        empty = value is None or value in ("", [])
-        if not empty and not (name == "Description" and not read_label(value, name)):
-            raise fault("NotSupported", feature=f"{name} of an option")
-
-
-DEFINITION_ACTIONS: Mapping[str, _Action] = {
-    "CreateCustomerRelationships": _lookup_with_relationships,
-    "CreateEntities": _create_entities,
-    "CreatePolymorphicLookupAttribute": _lookup_with_relationships,
-    "DeleteOptionValue": _delete,
-    "InsertOptionValue": _insert,
-    "InsertStatusValue": _insert_status,
-    "OrderOption": _order,
-    "UpdateOptionValue": _update,
-    "UpdateStateValue": _update_state,
-}

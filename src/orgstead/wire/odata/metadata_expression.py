@@ -10,7 +10,7 @@ from typing import Any
 from orgstead.errors import Fault, fault
 from orgstead.languages.odata.aliases import parameter_values
 from orgstead.model.schema import Schema
-from orgstead.wire.definitions.describe import Definition
+from orgstead.wire.definitions.definition import Definition
 from orgstead.wire.definitions.labels import plain
 from orgstead.wire.definitions.vocabulary import ENUM_TYPES, METADATA_TYPES, is_a, properties_of
 from orgstead.wire.odata.metadata import catalog

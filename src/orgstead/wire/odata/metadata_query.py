@@ -10,7 +10,7 @@ from typing import Any
 from orgstead.errors import fault
 from orgstead.languages.odata import EnumLiteral, NavName, parse_options
 from orgstead.model.query import And, Condition, Exists, Expand, Field, Not, Or, Predicate
-from orgstead.wire.definitions.describe import Definition
+from orgstead.wire.definitions.definition import Definition
 from orgstead.wire.definitions.labels import LANGUAGE, Caption, plain
 from orgstead.wire.definitions.vocabulary import (
     COMPLEX_TYPES,

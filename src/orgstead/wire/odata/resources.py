@@ -1,0 +1,291 @@
+"""Sets, rows, properties and what they lead to: the paths of the Web API."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from orgstead.errors import fault
+from orgstead.model.messages import (
+    Associate,
+    Create,
+    Delete,
+    Disassociate,
+    Retrieve,
+    RetrieveMultiple,
+    Update,
+    Upsert,
+)
+from orgstead.model.query import And, Condition, Exists, Expand, Field, Predicate, Query, ToMany, ToOne
+from orgstead.model.record import Record, Ref, Related
+from orgstead.model.schema import Table
+from orgstead.wire.odata.contexts import context_of
+from orgstead.wire.odata.names import Names, Navigation
+from orgstead.wire.odata.paths import NAMESPACE, Segment
+from orgstead.wire.odata.payload import decode_object, read_reference, ref_of
+from orgstead.wire.odata.reader import Reader
+from orgstead.wire.odata.request import Operation
+
+__all__ = ["Resources"]
+
+
+class Resources(Reader):
+    """Reads a request for rows."""
+
+    # -- sets ----------------------------------------------------------------------------------------------------
+    def on_set(self, table: Table, rest: Sequence[Segment]) -> Operation:
+        """``/accounts…``"""
+        if not rest:
+            self.only("GET", "POST")
+            return self.list(table) if self.request.method == "GET" else self.create(table)
+        if len(rest) == 1 and rest[0].name == "$count":
+            self.only("GET")
+            return self.count(table)
+        if rest[0].name.startswith(NAMESPACE):
+            return self.operation(rest, table)
+        raise fault("ResourceNotFound", segment=rest[0].name)
+
+    def list(self, table: Table, scope: Predicate | None = None) -> Operation:
+        """A page of rows, of all or of those in ``scope``."""
+        options, query = self.options(table)
+        query = self.paged(_narrowed(query, scope), options)
+        context = context_of(self.names.set_of(table.logical_name), options, query)
+        return self.operation_of((RetrieveMultiple(query=query),), self.shape(context, options).collection)
+
+    def count(self, table: Table, scope: Predicate | None = None) -> Operation:
+        """``/$count``"""
+        _, query = self.options(table, "$filter")
+        query = replace(_narrowed(query, scope), count_only=True, columns=(table.primary_id,))
+        return self.operation_of((RetrieveMultiple(query=query),), self.shape().count)
+
+    def create(self, table: Table) -> Operation:
+        """POST to a set."""
+        returning, context = self.returning(table)
+        record = self.record(table)
+        message = Create(record=record, returning=returning)
+        operation = self.operation_of((message,), self.shape(context).written)
+        return replace(operation, table=table.logical_name)
+
+    # -- rows ----------------------------------------------------------------------------------------------------
+    def on_row(
+        self, table: Table, ref: Ref | None, rest: Sequence[Segment], *, segment: Segment | None = None
+    ) -> Operation:
+        """``/accounts(id)…``"""
+        if ref is None:
+            if segment is None:
+                raise TypeError("a row has a reference or a segment")
+            ref = ref_of(table, segment, self.names, self.names.aliases(self.request.query))
+        if not rest:
+            self.only("GET", "PATCH", "PUT", "DELETE")
+            return {"GET": self.retrieve, "PATCH": self.patch, "PUT": self.patch, "DELETE": self.delete}[
+                self.request.method
+            ](table, ref)
+        step = rest[0]
+        if step.name.startswith(NAMESPACE):
+            return self.operation(rest, table, ref)
+        column = self.names.column(table, step.name)
+        if column is not None and not step.called:
+            return self.on_property(table, ref, step.name, rest[1:])
+        navigation = self.names.navigation(table, step.name)
+        if navigation is None:
+            raise fault("ResourceNotFound", segment=step.name)
+        return self.on_navigation(table, ref, navigation, step, rest[1:])
+
+    def retrieve(self, table: Table, ref: Ref) -> Operation:
+        """GET a row."""
+        options, query = self.options(table, "$select", "$expand")
+        if self.match.if_match is not None:
+            raise fault("InvalidHeader", name="If-Match", value="on a GET request")
+        message = Retrieve(ref=ref, query=query, if_none_match=self.match.if_none_match)
+        context = context_of(self.names.set_of(table.logical_name), options, query)
+        return self.operation_of((message,), self.shape(context, options).entity)
+
+    def patch(self, table: Table, ref: Ref) -> Operation:
+        """PATCH a row: an upsert unless the conditional headers forbid one half."""
+        returning, context = self.returning(table)
+        record, match = self.record(table), self.match
+        render = self.shape(context).written
+        message = Upsert(
+            ref=ref,
+            record=record,
+            create=not match.exists and match.if_match is None,
+            update=not match.missing,
+            if_match=match.if_match,
+            returning=returning,
+        )
+        return replace(self.operation_of((message,), render), table=table.logical_name)
+
+    def delete(self, table: Table, ref: Ref) -> Operation:
+        """DELETE a row."""
+        self.no_options()
+        return self.operation_of((Delete(ref=ref, if_match=self.match.if_match),), self.shape().nothing)
+
+    # -- properties ----------------------------------------------------------------------------------------------
+    def on_property(self, table: Table, ref: Ref, name: str, rest: Sequence[Segment]) -> Operation:
+        """``/accounts(id)/name``, ``/$value``"""
+        self.no_options()
+        column = self.names.column(table, name)
+        if column is None:
+            raise fault("ResourceNotFound", segment=name)
+        raw = len(rest) == 1 and rest[0].name == "$value"
+        if rest and not raw:
+            raise fault("ResourceNotFound", segment=rest[0].name)
+        method = self.request.method
+        if method == "GET":
+            query = Query(table=table.logical_name, columns=(column.name,))
+            shape = self.shape()
+            render = partial(shape.raw_value if raw else shape.property, name=name)
+            return self.operation_of((Retrieve(ref=ref, query=query),), render)
+        self.only("GET", "PUT", "DELETE") if not raw else self.only("GET")
+        if column.is_lookup:
+            raise fault("MethodNotAllowed", method=method, resource=name)
+        if method == "PUT":
+            body = decode_object(self.request.body)
+            if set(body) - {"@odata.context"} != {"value"}:
+                raise fault("InvalidPayload", message="The body must be an object with the property value.")
+            value = body["value"]
+        else:
+            value = None
+        update = Update(
+            ref=ref,
+            record=Record(table=table.logical_name, values={column.name: value}),
+            if_match=self.match.if_match,
+        )
+        return self.operation_of((update,), self.shape().nothing)
+
+    # -- navigation ----------------------------------------------------------------------------------------------
+    def on_navigation(
+        self, table: Table, ref: Ref, navigation: Navigation, step: Segment, rest: Sequence[Segment]
+    ) -> Operation:
+        """``/accounts(id)/primarycontactid``, ``/Account_Tasks``, ``/$ref``, ``/$count``"""
+        target = self.names.schema.tables[navigation.target]
+        refs = len(rest) == 1 and rest[0].name == "$ref"
+        if refs and self.request.method != "GET":
+            return self.change_link(ref, navigation, step, target)
+        if isinstance(navigation.link, ToOne):
+            return self.to_one(table, ref, navigation, target, rest)
+        if step.called:
+            if step.id is None and not step.pairs:
+                raise fault("ResourceNotFound", segment=step.name)
+            return self.on_row(target, ref_of(target, step, self.names), rest)
+        scope = _related_to(navigation, ref, self.names)
+        if not rest:
+            self.only("GET", "POST")
+            return (
+                self.list(target, scope)
+                if self.request.method == "GET"
+                else self.create_related(ref, navigation, target)
+            )
+        if len(rest) == 1 and rest[0].name == "$count":
+            self.only("GET")
+            return self.count(target, scope)
+        if refs:
+            options, query = self.options(target, "$filter", "$orderby", "$top", "$skiptoken")
+            query = self.paged(replace(_narrowed(query, scope), columns=(target.primary_id,)), options)
+            return self.operation_of((RetrieveMultiple(query=query),), self.shape().references)
+        raise fault("ResourceNotFound", segment=rest[0].name)
+
+    def to_one(
+        self, table: Table, ref: Ref, navigation: Navigation, target: Table, rest: Sequence[Segment]
+    ) -> Operation:
+        """Read through a single-valued navigation property, as far as it goes."""
+        self.only("GET")
+        reference = len(rest) == 1 and rest[0].name == "$ref"
+        if rest and not reference:
+            raise fault(
+                "ODataUnsupported",
+                feature="A path through a single-valued navigation property to another resource",
+            )
+        options, query = self.options(target, "$select", "$expand")
+        expand = Expand(
+            link=navigation.link,
+            name=navigation.name,
+            columns=query.columns,
+            expand=query.expand,
+            refs_only=reference,
+        )
+        parent = Query(table=table.logical_name, columns=(table.primary_id,), expand=(expand,))
+        context = context_of(self.names.set_of(target.logical_name), options, query)
+        render = partial(self.shape(context).expanded, name=navigation.name, reference=reference)
+        return self.operation_of((Retrieve(ref=ref, query=parent),), render)
+
+    def create_related(self, ref: Ref, navigation: Navigation, target: Table) -> Operation:
+        """POST to a collection: a new row that is related from the start."""
+        returning, context = self.returning(target)
+        record = self.record(target)
+        rel = self.names.schema.one_to_many.get(navigation.relationship)
+        if rel is not None:
+            values = {**record.values, rel.referencing_attribute: ref}
+            record = replace(record, values=values)
+        else:
+            record = replace(
+                record, related=(*record.related, Related(relationship=navigation.relationship, refs=(ref,)))
+            )
+        operation = self.operation_of(
+            (Create(record=record, returning=returning),), self.shape(context).written
+        )
+        return replace(operation, table=target.logical_name)
+
+    def change_link(self, ref: Ref, navigation: Navigation, step: Segment, target: Table) -> Operation:
+        """POST, PUT and DELETE of ``/$ref``."""
+        single = isinstance(navigation.link, ToOne)
+        if self.request.method == "DELETE":
+            return self.untie(ref, navigation, step, target, single)
+        self.only("PUT", "POST", "DELETE") if single else self.only("POST", "DELETE")
+        self.no_options()
+        body = decode_object(self.request.body)
+        if set(body) - {"@odata.context"} != {"@odata.id"}:
+            raise fault("InvalidPayload", message="The body must be an object with the property @odata.id.")
+        related = read_reference(body["@odata.id"], self.names, self.origin)
+        message = Associate(ref=ref, relationship=navigation.relationship, related=related)
+        return self.operation_of((message,), self.shape().nothing)
+
+    def untie(
+        self, ref: Ref, navigation: Navigation, step: Segment, target: Table, single: bool
+    ) -> Operation:
+        """DELETE of ``/nav/$ref``, ``/nav(id)/$ref``, ``/nav/$ref?$id=…``."""
+        related: Ref | None = None
+        if step.called:
+            self.no_options()
+            related = ref_of(target, step, self.names)
+        else:
+            address = self.names.id_option(self.request.query)
+            if address is not None:
+                related = read_reference(address, self.names, self.origin)
+            elif not single:
+                raise fault("MissingParameter", name="$id", message="the row to disassociate is not named")
+        message = Disassociate(
+            ref=ref,
+            relationship=navigation.relationship,
+            related=None if single and related is None else related,
+        )
+        return self.operation_of((message,), self.shape().nothing)
+
+
+def _narrowed(query: Query, scope: Predicate | None) -> Query:
+    if scope is None:
+        return query
+    return replace(query, where=scope if query.where is None else And((scope, query.where)))
+
+
+def _related_to(navigation: Navigation, ref: Ref, names: Names) -> Predicate:
+    """The rows of a collection of one parent. An alternate key of the parent is spelled out as a condition."""
+    if not isinstance(navigation.link, ToMany):
+        raise TypeError("a collection was promised")
+    parent = names.schema.tables[ref.table]
+    rel = names.schema.one_to_many.get(navigation.relationship)
+    if rel is not None:
+        lookup = ToOne(rel.referencing_attribute, ref.table)
+        if isinstance(ref.key, str):
+            return Condition(Field(rel.referencing_attribute), "eq", (ref.key,))
+        return And(tuple(Condition(Field(name, (lookup,)), "eq", (value,)) for name, value in _pairs(ref)))
+    back = ToMany(navigation.link.relationship, reverse=not navigation.link.reverse)
+    tests = [(parent.primary_id, ref.key)] if isinstance(ref.key, str) else list(_pairs(ref))
+    where = And(tuple(Condition(Field(name, alias="parent"), "eq", (value,)) for name, value in tests))
+    return Exists(back, where, alias="parent")
+
+
+def _pairs(ref: Ref) -> Sequence[tuple[str, Any]]:
+    if not isinstance(ref.key, tuple):
+        raise fault("InvalidBatch", message="A collection of a row of the same change set cannot be read.")
+    return ref.key
