@@ -70,8 +70,10 @@ def encode_page(
 ) -> list[Any]:
     """The rows of a page as values that JSON can be made of, expands included."""
     plan = page.plan
-    if annotations is PLAIN and not plan.nested and not page.children:
-        return _plain(plan)(page.rows)
+    if annotations is PLAIN and not page.children:
+        plain = _plain(plan)
+        if plain is not None:
+            return plain(page.rows)
     return encode_rows(page, names, annotations, next_link)
 
 
@@ -83,15 +85,32 @@ def encode_rows(
 
 
 @lru_cache(maxsize=2048)
-def _plain(plan: Plan) -> Callable[[Sequence[Any]], list[Any]]:
-    """One comprehension over the rows of this plan, its conversions written out.
+def _plain(plan: Plan) -> Callable[[Sequence[Any]], list[Any]] | None:
+    """One comprehension over the rows of this plan, its conversions and its expanded lookups written out.
 
-    Rows become structs whose keys are encoded once. The source is made of numbers only.
+    Rows become structs whose keys are encoded once. The source is made of numbers only. None for a plan that has
+    expanded collections or answers references.
     """
+    if not _is_plain(plan.children, plan.nested):
+        return None
     scope: dict[str, Any] = {}
-    values: list[str] = []
+    row = _struct(scope, plan.outputs, plan.nested, 0)
+    places = ", ".join(f"v{index}" for index in range(len(plan.outputs) + sum(map(width, plan.nested))))
+    made: Callable[[Sequence[Any]], list[Any]] = eval(f"lambda rows: [{row} for {places}, in rows]", scope)
+    return made
+
+
+def _is_plain(children: Sequence[Child], nested: Sequence[Nested]) -> bool:
+    return not children and all(
+        not part.refs_only and _is_plain(part.children, part.nested) for part in nested
+    )
+
+
+def _struct(scope: dict[str, Any], outputs: Sequence[Output], nested: Sequence[Nested], start: int) -> str:
+    """The source of one row as a struct, out of the places from ``start`` on; what it needs goes to ``scope``."""
     keys: list[str] = []
-    for index, output in enumerate(plan.outputs):
+    values: list[str] = []
+    for index, output in enumerate(outputs, start):
         value = f"v{index}"
         if output.part == "version":
             keys.append("@odata.etag")
@@ -103,12 +122,18 @@ def _plain(plan: Plan) -> Callable[[Sequence[Any]], list[Any]]:
                 scope[f"c{index}"] = convert
                 value = f"None if {value} is None else c{index}({value})"
             values.append(value)
+    start += len(outputs)
+    for part in nested:
+        names = [property_name(output) for output in part.outputs]
+        id = f"v{start + names.index(part.table.primary_id)}"
+        inner = _struct(scope, part.outputs, part.nested, start)
+        keys.append(part.name)
+        values.append(f"None if {id} is None else {inner}")
+        start += width(part)
     fields = [f"f{index}" for index in range(len(keys))]
-    scope["row"] = msgspec.defstruct("Row", fields, rename=dict(zip(fields, keys, strict=True)), gc=False)
-    places = ", ".join(f"v{index}" for index in range(len(plan.outputs)))
-    source = f"lambda rows: [row({', '.join(values)}) for {places}, in rows]"
-    made: Callable[[Sequence[Any]], list[Any]] = eval(source, scope)
-    return made
+    name = f"row{len(scope)}"
+    scope[name] = msgspec.defstruct("Row", fields, rename=dict(zip(fields, keys, strict=True)), gc=False)
+    return f"{name}({', '.join(values)})"
 
 
 class _Encoder:
