@@ -16,6 +16,8 @@ __all__ = ["Place", "Statements", "record"]
 
 # Name, place in the row, column, decoder.
 Place = tuple[str, int, Column, Convert | None]
+# Values of one row, in the order of its columns, in the driver's form.
+Encode = Callable[..., Sequence[Any]]
 
 
 class Statements:
@@ -32,6 +34,8 @@ class Statements:
             lambda plan, wide, limited: compile_count(plan, dialect, wide, limited)
         )
         self.insert: Callable[[Table, tuple[str, ...]], str] = lru_cache(maxsize=4096)(self._insert)
+        self.line: Callable[[Table, tuple[str, ...]], tuple[tuple[str, ...], Encode]]
+        self.line = lru_cache(maxsize=4096)(self._line)
         self.update: Callable[[Table, tuple[str, ...]], str] = lru_cache(maxsize=4096)(self._update)
         self.get: Callable[[Table, tuple[str, ...] | None, bool], tuple[str, tuple[Place, ...]]]
         self.get = lru_cache(maxsize=4096)(self._get)
@@ -74,6 +78,33 @@ class Statements:
                 table = encode(table)
             return [(column.name, id), (column.name + TABLE_SUFFIX, table)]
         return [(column.name, value if encode is None or value is None else encode(value))]
+
+    def _line(self, table: Table, names: tuple[str, ...]) -> tuple[tuple[str, ...], Encode]:
+        """The SQL columns of a new row with values, none of them null, in these columns; and what encodes them.
+
+        Written out as one expression, because a load of many rows spends most of its time here.
+        """
+        scope: dict[str, Any] = {"Ref": Ref}
+        parts: list[str] = []
+        values: list[str] = []
+        for index, name in enumerate(names):
+            column, value = table.columns[name], f"v{index}"
+            encode = self.writer(column)
+            if encode is not None:
+                scope[f"e{index}"] = encode
+            wrapped = "{}" if encode is None else f"e{index}({{}})"
+            parts.append(name)
+            if not column.is_lookup:
+                values.append(wrapped.format(value))
+                continue
+            id = f"{value}.id if {value}.__class__ is Ref else {value}"
+            values.append(wrapped.format(id) if encode is not None else f"({id})")
+            if column.polymorphic:
+                parts.append(name + TABLE_SUFFIX)
+                values.append(f"{wrapped.format(f'{value}.table')} if {value}.__class__ is Ref else None")
+        places = ", ".join(f"v{index}" for index in range(len(names)))
+        made: Encode = eval(f"lambda {places}: ({', '.join(values)},)", scope)
+        return tuple(parts), made
 
     def _placeholders(self, count: int, start: int = 1) -> list[str]:
         return [self.dialect.placeholder(number) for number in range(start, start + count)]

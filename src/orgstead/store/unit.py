@@ -89,22 +89,16 @@ class BaseUnit:
 
     def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows."""
-        groups: dict[tuple[str, ...], list[list[Any]]] = {}
-        written, columns = self.statements.written, table.columns
+        groups: dict[tuple[str, ...], list[Sequence[Any]]] = {}
         for row in rows:
-            names: list[str] = []
-            values: list[Any] = []
-            for name, value in row.items():
-                if value is not None:
-                    for part, encoded in written(columns[name], value):
-                        names.append(part)
-                        values.append(encoded)
-            groups.setdefault(tuple(names), []).append(values)
-        for group, lines in groups.items():
+            given = {name: value for name, value in row.items() if value is not None}
+            groups.setdefault(tuple(given), []).append(tuple(given.values()))
+        for names, lines in groups.items():
+            parts, encode = self.statements.line(table, names)
             if len(lines) == 1:
-                self.change(self.statements.insert(table, group), lines[0], table)
+                self.change(self.statements.insert(table, parts), encode(*lines[0]), table)
             else:
-                self.insert_many(table, group, lines)
+                self.insert_many(table, parts, [encode(*line) for line in lines])
 
     def update(self, table: Table, id: str, values: Mapping[str, Any]) -> bool:
         """Set columns of a row."""

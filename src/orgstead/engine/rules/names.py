@@ -20,24 +20,25 @@ def compose_full_name(call: Call, change: Change) -> None:
     change.values["fullname"] = " ".join(part for part in parts if part) or None
 
 
+_PARTS = ("line1", "line2", "line3", "city", "stateorprovince", "postalcode", "country")
+
+
 @lru_cache(maxsize=4096)
-def _prefixes(table: Table) -> tuple[str, ...]:
+def _addresses(table: Table) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Each composite column with the columns that it is made of."""
     suffix = "_composite"
-    return tuple(c.name.removesuffix(suffix) for c in table.stored if c.name.endswith(suffix))
+    found = (c.name.removesuffix(suffix) for c in table.stored if c.name.endswith(suffix))
+    return tuple((prefix + suffix, tuple(f"{prefix}_{part}" for part in _PARTS)) for prefix in found)
 
 
-@hook("Create", "Update", stage=20, applies=lambda table: bool(_prefixes(table)))
+@hook("Create", "Update", stage=20, applies=lambda table: bool(_addresses(table)))
 def compose_addresses(call: Call, change: Change) -> None:
     """``address1_composite`` shows the whole address as one text."""
-    for prefix in _prefixes(change.table):
-        parts = {
-            part: f"{prefix}_{part}" for part in ("line1", "line2", "line3", "city", "postalcode", "country")
-        }
-        parts["state"] = f"{prefix}_stateorprovince"
-        if not any(name in change.values for name in parts.values()):
+    values = change.values
+    for composite, parts in _addresses(change.table):
+        if values.keys().isdisjoint(parts):
             continue
-        text = {part: change.after(name) or "" for part, name in parts.items()}
-        region = " ".join(filter(None, (text["state"], text["postalcode"])))
-        place = ", ".join(filter(None, (text["city"], region)))
-        lines = (text["line1"], text["line2"], text["line3"], place, text["country"])
-        change.values[f"{prefix}_composite"] = "\r\n".join(filter(None, lines)) or None
+        line1, line2, line3, city, state, code, country = (change.after(name) or "" for name in parts)
+        region = " ".join(filter(None, (state, code)))
+        place = ", ".join(filter(None, (city, region)))
+        values[composite] = "\r\n".join(filter(None, (line1, line2, line3, place, country))) or None
