@@ -7,7 +7,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/execute-ba
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orgstead.errors import fault
@@ -79,18 +79,42 @@ def _parts(content_type: str, body: bytes) -> list[tuple[dict[str, str], bytes]]
     if not content_type.lower().startswith("multipart/mixed") or found is None:
         raise fault("UnsupportedMediaType", value=content_type[:100] or "none")
     mark = b"--" + (found[1] or found[2]).encode("utf-8")
-    # A delimiter stands at the start of a line; what follows its last occurrence (``--``) is an epilogue.
-    pieces = re.split(rb"(?:^|\r?\n)" + re.escape(mark) + rb"(?=--|[ \t]*\r?\n|$)", body)
-    if len(pieces) < 2:
-        raise fault("InvalidBatch", message="The batch has no part with its boundary.")
     parts: list[tuple[dict[str, str], bytes]] = []
-    for piece in pieces[1:]:
-        if piece.startswith(b"--"):
+    start = -1
+    for at, end, last in _delimiters(body, mark):
+        if start >= 0:
+            if len(parts) >= MAX_PARTS:
+                raise fault("BatchTooLarge", limit=MAX_PARTS)
+            parts.append(_headers(body[start:at]))
+        if last:
             return parts
-        if len(parts) > MAX_PARTS:
-            raise fault("BatchTooLarge", limit=MAX_PARTS)
-        parts.append(_headers(piece.lstrip(b" \t").removeprefix(b"\r").removeprefix(b"\n")))
+        start = end
+    if start < 0:
+        raise fault("InvalidBatch", message="The batch has no part with its boundary.")
     raise fault("InvalidBatch", message="The batch ends without its closing boundary.")
+
+
+def _delimiters(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Where each line of the boundary begins (with the line break before it) and ends, and whether it closes.
+
+    What follows the closing one is an epilogue. Searching for the bytes is many times faster than an expression
+    that starts with a line break.
+    """
+    at = body.find(mark)
+    while at >= 0:
+        end = at + len(mark)
+        if at == 0 or body[at - 1] == 10:
+            before = at - 2 if body[max(at - 2, 0) : at] == b"\r\n" else max(at - 1, 0)
+            if body.startswith(b"--", end):
+                yield before, end, True
+                return
+            line = body.find(b"\n", end)
+            line = len(body) if line < 0 else line + 1
+            if not body[end:line].strip():
+                yield before, line, False
+                # The line break that ends this boundary may be the one that starts the next.
+                end = line - 1
+        at = body.find(mark, end)
 
 
 def _headers(text: bytes) -> tuple[dict[str, str], bytes]:
