@@ -33,9 +33,12 @@ from orgstead.identity import (
 from orgstead.identity.development import (
     ADMIN_OBJECT_ID,
     ADMIN_PASSWORD,
+    CLIENT_ID,
     CLIENT_SECRET,
+    PUBLIC_CLIENT_ID,
     development_applications,
 )
+from orgstead.model.schema import Schema
 from orgstead.server.admin import Admin
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
@@ -51,6 +54,9 @@ from orgstead.solutions.sample import sample_messages
 from orgstead.store.open import open_store
 
 __all__ = ["Organisation", "build_application", "make_certificates", "open_organisation", "serve"]
+
+# The setting that a founded organisation has.
+FOUNDED = "founded"
 
 # Importing them registers what they handle.
 REGISTERED = (bulk, metadata, organization, rules)
@@ -79,18 +85,36 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
     store = open_store(config.data, config.database_url)
     engine = Engine(store, clock, shared=config.database_url is not None)
     directory = RowDirectory(engine)
-    if not engine.schema.version:
-        _found(engine, directory, config)
+    if not _is_founded(store):
+        with store.alone():
+            if not _is_founded(store):
+                _found(engine, directory, config)
+        engine.schema = store.load_schema()
     keys = open_keys(MemoryKeyStore() if config.data == MEMORY else FileKeyStore(Path(config.data) / "keys"))
     return Organisation(config=config, store=store, engine=engine, directory=directory, keys=keys)
 
 
+def _is_founded(store: Store) -> bool:
+    with store.read() as unit:
+        return unit.read_setting(FOUNDED) is not None
+
+
 def _found(engine: Engine, directory: RowDirectory, config: Config) -> None:
-    """Make a new organisation: tables, first rows, whoever may sign in, sample rows."""
+    """Make a new organisation: tables, first rows, whoever may sign in, sample rows.
+
+    It takes several transactions; the mark at the end says that all are done. What an earlier attempt left without
+    it is removed.
+    """
     base = load_base()
     with engine.store.write() as unit:
-        unit.migrate(engine.schema, base)
-    engine.schema = base
+        left = engine.store.load_schema()
+        if left.version:
+            cleared = replace(Schema.empty(), version=left.version + 1)
+            unit.migrate(left, cleared)
+            left, base = cleared, replace(base, version=left.version + 2)
+        unit.migrate(left, base)
+    engine.schema = engine.store.load_schema()
+    base = engine.schema
     founder = replace(
         SYSTEM,
         user_id=FirstIds.system_user,
@@ -132,6 +156,8 @@ def _found(engine: Engine, directory: RowDirectory, config: Config) -> None:
             )
     if config.sample:
         engine.run(list(sample_messages()), replace(founder, user_id=FirstIds.administrator))
+    with engine.store.write() as unit:
+        unit.write_setting(FOUNDED, "1")
 
 
 def _registrations(config: Config) -> Iterator[Registration]:
@@ -218,11 +244,12 @@ def _greeting(config: Config, http: int, https: int, certificates: Certificates)
     lines.append(f"  data                {(config.database_url and 'PostgreSQL') or config.data}")
     lines.append(f"  trust for TLS       {certificates.authority}")
     if config.dev:
-        application, public = development_applications()
+        # Credentials of one's own are not printed.
+        secret = "(your own)" if config.client_id and config.client_secret else CLIENT_SECRET
         lines += [
             f"  tenant              {config.tenant_id}",
-            f"  client id, secret   {config.client_id or application.client_id} {CLIENT_SECRET}",
-            f"  public client id    {public.client_id}",
-            f"  administrator       {config.admin_upn} {ADMIN_PASSWORD}",
+            f"  client id, secret   {config.client_id or CLIENT_ID} {secret}",
+            f"  public client id    {PUBLIC_CLIENT_ID}",
+            f"  administrator       {config.admin_upn} {'(your own)' if config.admin_password else ADMIN_PASSWORD}",
         ]
     return "\n".join(lines)

@@ -75,6 +75,9 @@ class Store(Protocol):
     def write(self) -> AbstractContextManager[UnitOfWork]:
         """A unit of work for writing; waits for its turn, faults with StoreBusy when that takes too long."""
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Keeps other processes out of a block of the same kind; they wait. It is no transaction."""
+
     def load_schema(self) -> Schema:
         """The saved schema, empty for a new database."""
 

@@ -122,6 +122,23 @@ class PostgresStore:
             connection.session.rollback()
             self._pool.putconn(connection)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other processes out of a block of the same kind."""
+        connection = self._lend()
+        try:
+            # Waits as long as a query may take: others do a whole founding inside.
+            connection.session.script("SET lock_timeout = 0")
+            list(connection.session.rows(f"SELECT pg_advisory_lock({LOCK}, 0)", ()))
+            yield
+            list(connection.session.rows(f"SELECT pg_advisory_unlock({LOCK}, 0)", ()))
+        except Lost as error:
+            raise fault("StoreBusy") from error
+        finally:
+            # With the connection its lock and its settings end, however the block did.
+            connection.close()
+            self._pool.putconn(connection)
+
     def load_schema(self) -> Schema:
         """The saved schema."""
         with self.read() as unit:

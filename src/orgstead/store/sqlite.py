@@ -132,6 +132,21 @@ class SQLiteStore:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other processes out of a block of the same kind: by a lock on an empty database beside the file."""
+        if self._memory:
+            yield
+            return
+        with _faults():
+            lock = apsw.Connection(f"{self._path}-founding")
+            lock.set_busy_timeout(1000 * WRITER_SECONDS)
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+                yield
+            finally:
+                lock.close()
+
     def load_schema(self) -> Schema:
         """The saved schema."""
         with self.read() as unit:

@@ -1,0 +1,69 @@
+"""An organisation is founded once and whole, whoever else is at it and whatever went wrong before."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orgstead.app import Organisation, open_organisation
+from orgstead.config import Config
+from orgstead.engine.context import SYSTEM
+from orgstead.model.messages import Create, RetrieveMultiple
+from orgstead.model.query import Query
+from orgstead.model.record import Record
+from orgstead.solutions.load import load_base
+from orgstead.store.open import open_store
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def config(
+    request: pytest.FixtureRequest, tmp_path: Path, new_postgres_database: Callable[[], str]
+) -> Config:
+    """The settings of an organisation that is not there yet, on each database."""
+    url = new_postgres_database() if request.param == "postgres" else None
+    return Config(data=str(tmp_path / "data"), database_url=url)
+
+
+def count(organisation: Organisation, table: str) -> int:
+    (result,) = organisation.engine.run(
+        [RetrieveMultiple(query=Query(table=table, columns=(), count_only=True))], SYSTEM
+    )
+    assert result.page is not None
+    return result.page.total or 0
+
+
+def test_what_an_interrupted_founding_left_is_replaced(config: Config) -> None:
+    store = open_store(config.data, config.database_url)
+    with store.write() as unit:
+        unit.migrate(store.load_schema(), load_base())
+        unit.insert(
+            load_base().tables["account"],
+            [{"accountid": "00000000-0000-4000-8000-000000000001", "name": "Left over"}],
+        )
+    store.close()
+    organisation = open_organisation(config)
+    assert count(organisation, "account") == 0
+    assert count(organisation, "organization") == 1
+    organisation.engine.run([Create(record=Record(table="account", values={"name": "New"}))], SYSTEM)
+    organisation.close()
+    again = open_organisation(config)
+    assert count(again, "account") == 1
+    again.close()
+
+
+def test_processes_that_found_the_same_organisation_at_once_make_one(config: Config) -> None:
+    command = [sys.executable, "-m", "orgstead", "init", "--data", config.data]
+    if config.database_url:
+        command += ["--database-url", config.database_url]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(3)
+    ]
+    said = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], said
+    organisation = open_organisation(config)
+    assert count(organisation, "organization") == 1
+    assert count(organisation, "businessunit") == 1
+    organisation.close()
