@@ -157,6 +157,7 @@ def _found(engine: Engine, directory: RowDirectory, config: Config) -> None:
     if config.sample:
         engine.run(list(sample_messages()), replace(founder, user_id=FirstIds.administrator))
     with engine.store.write() as unit:
+        unit.write_setting(organization.TENANT, config.tenant_id)
         unit.write_setting(FOUNDED, "1")
 
 

@@ -108,11 +108,13 @@ class Options:
     """What a request asks for beside its messages.
 
     ``solution`` is the unique name of the solution that new components are added to; ``labels`` asks for the
-    names of the rows that lookups point at (formatted values).
+    names of the rows that lookups point at (formatted values); ``address`` is scheme, host and port by which the
+    client reached the organisation.
     """
 
     solution: str | None = None
     labels: bool = False
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,6 +158,7 @@ class Dataverse:
 def _common(options: Sequence[Options]) -> Options:
     """One set of options for a change set: labels if anybody wants them, the first solution named."""
     return Options(
+        address=next((each.address for each in options if each.address), ""),
         labels=any(each.labels for each in options),
         solution=next((each.solution for each in options if each.solution), None),
     )

@@ -2,17 +2,25 @@
 
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/whoami
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/retrieveversion
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/retrievecurrentorganization
 """
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from orgstead.engine.registry import OPEN, Call, handles
+from orgstead.errors import fault
 from orgstead.model.messages import Parameter, Signature
 
-__all__ = ["VERSION", "retrieve_version", "who_am_i"]
+__all__ = ["TENANT", "VERSION", "retrieve_current_organization", "retrieve_version", "who_am_i"]
+
+# The setting that holds the tenant's id.
+TENANT = "tenant_id"
 
 # The version of the imitated platform that clients compare against.
 VERSION = "9.2.24104.00187"
+ACCESS_TYPES = frozenset({"Default", "Internet", "Intranet"})
+NOWHERE = "00000000-0000-0000-0000-000000000000"
 
 
 @handles(
@@ -44,3 +52,47 @@ def who_am_i(call: Call) -> Any:
 def retrieve_version(call: Call) -> Any:
     """The version of the platform."""
     return {"Version": VERSION}
+
+
+@handles(
+    "RetrieveCurrentOrganization",
+    privilege=OPEN,
+    writes=False,
+    signature=Signature(
+        kind="function",
+        parameters=(Parameter(name="AccessType", type="mscrm.EndpointAccessType"),),
+        returns=(Parameter(name="Detail", type="mscrm.OrganizationDetail"),),
+    ),
+)
+def retrieve_current_organization(call: Call) -> Any:
+    """What the organisation is called, its version, tenant and addresses, the same for every kind of access."""
+    if call.parameters["AccessType"] not in ACCESS_TYPES:
+        raise fault("InvalidArgument", message="AccessType must be Default, Internet or Intranet.")
+    id, address = call.caller.organization_id, call.options.address
+    row = call.unit.get(call.schema.tables["organization"], id, ("name",)) or {}
+    name = str(row.get("name") or "")
+    endpoints = {
+        "WebApplication": f"{address}/",
+        "OrganizationService": f"{address}/XRMServices/2011/Organization.svc",
+        "OrganizationDataService": f"{address}/XRMServices/2011/OrganizationData.svc",
+    }
+    return {
+        "Detail": {
+            "OrganizationId": id,
+            "FriendlyName": name,
+            "OrganizationVersion": VERSION,
+            "EnvironmentId": id,
+            "DatacenterId": NOWHERE,
+            "Geo": None,
+            "TenantId": call.unit.read_setting(TENANT),
+            "UrlName": urlsplit(address).hostname,
+            "UniqueName": f"org{id.replace('-', '')[:8]}",
+            "Endpoints": {
+                "Count": len(endpoints),
+                "IsReadOnly": False,
+                "Keys": list(endpoints),
+                "Values": list(endpoints.values()),
+            },
+            "State": "Enabled",
+        }
+    }

@@ -433,6 +433,25 @@ Share CascadeType
 Unshare CascadeType
 RollupView CascadeType
 
+EndpointCollection
+Count Int32
+IsReadOnly Boolean
+Keys EndpointType*
+Values String*
+
+OrganizationDetail
+OrganizationId Guid
+FriendlyName String
+OrganizationVersion String
+EnvironmentId String
+DatacenterId Guid
+Geo String
+TenantId String
+UrlName String
+UniqueName String
+Endpoints EndpointCollection
+State OrganizationState
+
 OptionMetadata
 Value Int32
 Color String
@@ -535,6 +554,8 @@ AttributeTypeCode Boolean=0 Customer=1 DateTime=2 Decimal=3 Double=4 Integer=5 L
 CascadeType NoCascade=0 Cascade=1 Active=2 UserOwned=3 RemoveLink=4 Restrict=5
 DateTimeFormat DateOnly=0 DateAndTime=1
 DeletedMetadataFilters Default=1 Entity=1 Attribute=2 Relationship=4 Label=8 OptionSet=16 All=31
+EndpointAccessType Default=0 Internet=1 Intranet=2
+EndpointType OrganizationService=0 OrganizationDataService=1 WebApplication=2
 EntityKeyIndexStatus Pending=0 InProgress=1 Active=2 Failed=3
 ImeMode Auto=0 Inactive=1 Active=2 Disabled=3
 IntegerFormat None=0 Duration=1 TimeZone=2 Language=3 Locale=4
@@ -545,6 +566,7 @@ ManagedPropertyOperation None=0 Create=1 Update=2 Delete=4 CreateUpdate=3 Update
 ManagedPropertyType Operation=0 Attribute=1 CustomEvaluator=2 Custom=3
 MetadataConditionOperator Equals=0 NotEquals=1 In=2 NotIn=3 GreaterThan=4 LessThan=5
 OptionSetType Picklist=0 State=1 Status=2 Boolean=3
+OrganizationState Enabled=0 Disabled=1
 OwnershipTypes None=0 UserOwned=1 TeamOwned=2 BusinessOwned=4 OrganizationOwned=8 BusinessParented=16
 PrivilegeType None=0 Create=1 Read=2 Write=3 Delete=4 Assign=5 Share=6 Append=7 AppendTo=8
 RelationshipType OneToManyRelationship=0 ManyToManyRelationship=1

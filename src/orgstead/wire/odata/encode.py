@@ -14,6 +14,7 @@ import msgspec
 
 from orgstead.model.plan import Child, Nested, Output, Plan, placed_children, width
 from orgstead.model.record import Page
+from orgstead.model.schema import Column
 from orgstead.model.types import format_value
 from orgstead.wire.odata.names import Names
 
@@ -232,11 +233,18 @@ class _Encoder:
                         target = row[index + 1] if column.polymorphic else column.targets[0]
                         self.lookup(item, table, name, output, value, target)
                     elif self.annotations.formatted:
-                        text = format_value(column, value)
+                        text = self.label(column, value)
                         if text is not None:
                             item[f"{name}@{FORMATTED}"] = text
                 item[name] = wire_value(output, value)
         return item
+
+    def label(self, column: Column, value: Any) -> str | None:
+        """The formatted value of anything but a lookup; a table's name reads as its display name."""
+        if column.type == "entityname":
+            table = self.names.schema.tables.get(value)
+            return table.display_name if table is not None else None
+        return format_value(column, value)
 
     def lookup(
         self, item: dict[str, Any], table: str, name: str, output: Output, value: str, target: str

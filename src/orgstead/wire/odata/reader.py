@@ -143,7 +143,9 @@ class Reader:
             self.names,
             self.origin,
         )
-        return self.operation_of((message,), partial(self.shape().value, type_name=response))
+        operation = self.operation_of((message,), partial(self.shape().value, type_name=response))
+        address = self.request.base.partition("/api/data/")[0]
+        return replace(operation, options=replace(self.run_options, address=address))
 
 
 def _read_options(text: str, table: Table, names: Names) -> tuple[QueryOptions, Query]:
