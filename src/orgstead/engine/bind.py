@@ -163,7 +163,7 @@ def _outputs(source: Source, names: Sequence[str] | None) -> tuple[Output, ...]:
     """The places of a row: version, the columns asked for (all readable ones by default), the primary key."""
     table = source.table
     if names is None:
-        columns = [c for c in table.stored if c.read and c.type not in UNREADABLE and c.attribute_of is None]
+        columns = [c for c in table.stored if c.read and c.type not in UNREADABLE]
     else:
         columns = [column_of(table, name) for name in dict.fromkeys(names)]
     places: list[Output] = []

@@ -38,7 +38,7 @@ __all__ = ["UNREADABLE", "Restrict", "Scope", "State", "column_of"]
 
 MAX_HOPS = 10
 
-UNREADABLE = frozenset({"partylist", "virtual", "managedproperty", "file"})
+UNREADABLE = frozenset({"partylist", "virtual", "file"})
 
 # Given a source, what of its rows the caller may see (None: all); raises PrivilegeDenied.
 Restrict = Callable[[Source, Callable[..., Param]], Verdict | None]

@@ -5,7 +5,7 @@ whole organisation loads in a tenth of a second. Ids of definitions are made fro
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -97,6 +97,11 @@ def _table(gathered: _Gathered, lines: Iterable[tuple[str, dict[str, Any]]]) -> 
                 keys.append(Key(**{**row, "columns": tuple(row["columns"])}, metadata_id=id))
             case _:
                 raise ValueError(f"{name}: a line is a {kind}")
+    for column in [column for column in columns.values() if column.type == "image"]:
+        # What the product fills in when an image is set.
+        for shown in (f"{column.name}_timestamp", f"{column.name}_url"):
+            if shown in columns:
+                columns[shown] = replace(columns[shown], stored=True)
     gathered.tables[name] = Table(
         **head, columns=columns, keys=tuple(keys), metadata_id=metadata_id("table", name)
     )

@@ -47,7 +47,7 @@ TYPE_KEYS: dict[str, set[str]] = {
     "image": set(),
     "file": set(),
     "entityname": set(),
-    "managedproperty": set(),
+    "managedproperty": {"default"},
     "virtual": set(),
 }
 ONE_TO_MANY_KEYS = {

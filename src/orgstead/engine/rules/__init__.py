@@ -1,5 +1,15 @@
 """The product's own rules about rows, as hooks: importing this package registers them."""
 
-from orgstead.engine.rules import activities, customers, defaults, money, names, numbers, owners, states
+from orgstead.engine.rules import (
+    activities,
+    customers,
+    defaults,
+    images,
+    money,
+    names,
+    numbers,
+    owners,
+    states,
+)
 
-__all__ = ["activities", "customers", "defaults", "money", "names", "numbers", "owners", "states"]
+__all__ = ["activities", "customers", "defaults", "images", "money", "names", "numbers", "owners", "states"]

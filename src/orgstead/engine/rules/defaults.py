@@ -14,6 +14,9 @@ from orgstead.model.schema import Table
 __all__ = ["fill_defaults", "fill_owner", "stamp_created", "stamp_modified", "stamp_organization"]
 
 
+DEFAULTING = frozenset({"boolean", "choice", "managedproperty"})
+
+
 def _any(table: Table) -> bool:
     return True
 
@@ -21,9 +24,9 @@ def _any(table: Table) -> bool:
 @lru_cache(maxsize=4096)
 def _column_defaults(table: Table) -> tuple[tuple[str, Any], ...]:
     return tuple(
-        (column.name, bool(column.default) if column.type == "boolean" else column.default)
+        (column.name, column.default if column.type == "choice" else bool(column.default))
         for column in table.stored
-        if column.default is not None and column.type in ("boolean", "choice") and column.default != -1
+        if column.default is not None and column.type in DEFAULTING and column.default != -1
     )
 
 

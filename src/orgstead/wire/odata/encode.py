@@ -57,6 +57,9 @@ def _conversion(output: Output) -> Callable[[Any], Any] | None:
         return None
     if column.type == "multichoice":
         return lambda value: ",".join(map(str, value))
+    if column.type == "managedproperty":
+        name = column.name
+        return lambda value: {"Value": value, "CanBeChanged": True, "ManagedPropertyLogicalName": name}
     if column.type == "image":
         return lambda value: base64.b64encode(value).decode("ascii")
     return None

@@ -34,7 +34,7 @@ NAMESPACE = "Microsoft.Dynamics.CRM."
 COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le", "null", "not-null"})
 MAX_CACHED = 2048
 # What rows keep but the Web API never shows as a property.
-HIDDEN = frozenset({"partylist", "virtual", "managedproperty"})
+HIDDEN = frozenset({"partylist", "virtual"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class Names:
     def _build(self, table: Table) -> _Table:
         columns: dict[str, Column] = {}
         for column in table.columns.values():
-            if column.attribute_of is None and column.type not in HIDDEN and column.stored and column.read:
+            if column.stored and column.read and column.type not in HIDDEN:
                 columns[f"_{column.name}_value" if column.is_lookup else column.name] = column
         navigations: dict[str, Navigation] = {}
         for rel in self.schema.referencing.get(table.logical_name, ()):
@@ -272,12 +272,25 @@ class _Resolver:
                 raise fault("ODataSyntax", message=f"The range variable '{field.alias}' is not defined.")
         else:
             start = self.table
+        if field.name == "Value" and field.path:
+            managed = self.managed(field, start)
+            if managed is not None:
+                return managed
         path, table = self.path(field.path, start)
         column = self.names.column(table, field.name)
         if column is None and plain:
             column = self.names.column(table, f"_{field.name}_value")
         if column is None:
             raise self.names.unknown(table, field.name)
+        return Field(column.name, path, field.alias)
+
+    def managed(self, field: Field, start: Table) -> Field | None:
+        """``iscustomizable/Value``: the value of a managed property."""
+        *before, last = field.path
+        path, table = self.path(before, start)
+        column = self.names.column(table, str(last))
+        if column is None or column.type != "managedproperty":
+            return None
         return Field(column.name, path, field.alias)
 
     def path(self, path: Sequence[Any], table: Table) -> tuple[tuple[Any, ...], Table]:

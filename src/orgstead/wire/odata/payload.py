@@ -83,13 +83,18 @@ def decode_record(body: Any, table: Table, names: Names, origin: Origin, *, dept
                     message="CRM do not support direct update of Entity Reference properties, "
                     "Use Navigation properties instead.",
                 )
-            values[column.name] = value
+            values[column.name] = _managed(value) if column.type == "managedproperty" else value
             continue
         navigation = names.navigation(table, name)
         if navigation is None:
             raise _unknown(name, table)
         _nested(navigation, value, names, origin, values, related, depth)
     return Record(table=table.logical_name, values=values, related=tuple(related))
+
+
+def _managed(value: Any) -> Any:
+    """A managed property is an object; only its value can be set here."""
+    return value.get("Value") if isinstance(value, dict) else value
 
 
 def _unknown(name: str, table: Table) -> Fault:

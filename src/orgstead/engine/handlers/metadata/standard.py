@@ -107,7 +107,7 @@ def _organization(column: Callable[..., Column]) -> Iterator[Column]:
 def companions(column: Column, new_id: NewId) -> Iterator[Column]:
     """The read-only columns that stand beside one: names of lookups and choices, addresses of images and files."""
 
-    def companion(suffix: str, kind: ColumnType, **more: object) -> Column:
+    def companion(suffix: str, kind: ColumnType, *, stored: bool = False, **more: object) -> Column:
         return Column(
             name=f"{column.name}{suffix.lower()}",
             schema_name=f"{column.schema_name}{suffix}",
@@ -117,7 +117,7 @@ def companions(column: Column, new_id: NewId) -> Iterator[Column]:
             update=False,
             attribute_of=column.name,
             is_logical=True,
-            stored=False,
+            stored=stored,
             is_custom=column.is_custom,
             **more,  # type: ignore[arg-type]
         )
@@ -134,9 +134,9 @@ def companions(column: Column, new_id: NewId) -> Iterator[Column]:
         case "file":
             yield companion("_Name", "string", max_length=200)
         case "image":
-            yield companion("_Timestamp", "bigint")
-            yield companion("_URL", "string", max_length=200, format="Url")
-            yield companion("Id", "uniqueidentifier")
+            yield companion("_Timestamp", "bigint", stored=True)
+            yield companion("_URL", "string", stored=True, max_length=200, format="Url")
+            yield companion("Id", "uniqueidentifier", stored=True)
 
 
 def standard_relationships(table: Table, draft: Draft, new_id: NewId) -> None:
