@@ -178,3 +178,11 @@ def test_groups_and_aggregates_are_exact(people: Web) -> None:
 def test_parameter_aliases_stand_for_values(people: Web) -> None:
     rows = people.get("contacts?$select=firstname&$filter=lastname eq @p1&@p1='Qxa'").rows
     assert [row["firstname"] for row in rows] == ["Ann"]
+
+
+def test_an_order_by_texts_too_long_for_a_next_link_is_refused_not_cut(web: Web) -> None:
+    for number in range(2):
+        web.make("annotations", subject="Qlong", notetext=f"{number}" + "x" * 50_000)
+    asked = "annotations?$select=subject&$filter=subject eq 'Qlong'&$orderby=notetext"
+    assert len(web.get(asked).rows) == 2
+    assert web.get(asked, prefer="odata.maxpagesize=1").fault[0] == 400

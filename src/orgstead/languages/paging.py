@@ -27,13 +27,21 @@ _HEX = re.compile("%[0-9A-F]{2}")
 
 
 def write_cookie(page: int, names: Sequence[str], values: Sequence[Any]) -> str:
-    """The cookie that leads to page number ``page``: ``<cookie pagenumber= pagingcookie= istracking=/>``."""
+    """The cookie that leads to page number ``page``: ``<cookie pagenumber= pagingcookie= istracking=/>``.
+
+    Raises QueryTooComplex when the values are too long for one.
+    """
     inner = "".join(
         f'<{name} lastnull="1" />' if value is None else f'<{name} last="{_text(value)}" />'
         for name, value in zip(names, values, strict=True)
     )
     twice = _encode(_encode(f'<cookie page="{page - 1}">{inner}</cookie>'))
-    return f'<cookie pagenumber="{page}" pagingcookie="{twice}" istracking="False" />'
+    cookie = f'<cookie pagenumber="{page}" pagingcookie="{twice}" istracking="False" />'
+    if len(cookie) > MAX_COOKIE:
+        raise fault(
+            "QueryTooComplex", limit=f"{MAX_COOKIE} characters of a paging cookie: order by shorter values"
+        )
+    return cookie
 
 
 def read_cookie(text: str) -> tuple[int, tuple[Untyped | None, ...]]:
