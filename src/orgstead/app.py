@@ -51,12 +51,13 @@ from orgstead.server.run import serve as listen
 from orgstead.solutions.first import FirstIds, first_messages, user_messages
 from orgstead.solutions.load import load_base
 from orgstead.solutions.sample import sample_messages
+from orgstead.solutions.upgrade import base_digest, with_missing
 from orgstead.store.open import open_store
 
 __all__ = ["Organisation", "build_application", "make_certificates", "open_organisation", "serve"]
 
-# The setting that a founded organisation has.
-FOUNDED = "founded"
+# The setting that a founded organisation has: the digest of the shipped definitions.
+FOUNDED = "base_digest"
 
 # Importing them registers what they handle.
 REGISTERED = (bulk, metadata, organization, rules)
@@ -85,18 +86,30 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
     store = open_store(config.data, config.database_url)
     engine = Engine(store, clock, shared=config.database_url is not None)
     directory = RowDirectory(engine)
-    if not _is_founded(store):
+    if _digest(store) != base_digest():
         with store.alone():
-            if not _is_founded(store):
+            found = _digest(store)
+            if found is None:
                 _found(engine, directory, config)
+            elif found != base_digest():
+                _upgrade(store)
         engine.schema = store.load_schema()
     keys = open_keys(MemoryKeyStore() if config.data == MEMORY else FileKeyStore(Path(config.data) / "keys"))
     return Organisation(config=config, store=store, engine=engine, directory=directory, keys=keys)
 
 
-def _is_founded(store: Store) -> bool:
+def _digest(store: Store) -> str | None:
+    """Which shipped definitions the organisation was founded with or last brought up to; None before that."""
     with store.read() as unit:
-        return unit.read_setting(FOUNDED) is not None
+        return unit.read_setting(FOUNDED)
+
+
+def _upgrade(store: Store) -> None:
+    """Put in the definitions that this version ships and an older one did not."""
+    with store.write() as unit:
+        current = store.load_schema()
+        unit.migrate(current, with_missing(current, load_base()))
+        unit.write_setting(FOUNDED, base_digest())
 
 
 def _found(engine: Engine, directory: RowDirectory, config: Config) -> None:
@@ -158,7 +171,7 @@ def _found(engine: Engine, directory: RowDirectory, config: Config) -> None:
         engine.run(list(sample_messages()), replace(founder, user_id=FirstIds.administrator))
     with engine.store.write() as unit:
         unit.write_setting(organization.TENANT, config.tenant_id)
-        unit.write_setting(FOUNDED, "1")
+        unit.write_setting(FOUNDED, base_digest())
 
 
 def _registrations(config: Config) -> Iterator[Registration]:

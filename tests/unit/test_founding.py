@@ -13,6 +13,7 @@ from orgstead.engine.context import SYSTEM
 from orgstead.model.messages import Create, RetrieveMultiple
 from orgstead.model.query import Query
 from orgstead.model.record import Record
+from orgstead.model.schema import Table
 from orgstead.solutions.load import load_base
 from orgstead.store.open import open_store
 
@@ -67,3 +68,49 @@ def test_processes_that_found_the_same_organisation_at_once_make_one(config: Con
     assert count(organisation, "organization") == 1
     assert count(organisation, "businessunit") == 1
     organisation.close()
+
+
+def test_an_organisation_of_an_older_version_gets_what_has_been_added_and_keeps_what_was_changed(
+    config: Config,
+) -> None:
+    base = load_base()
+    account = base.tables["account"]
+    open_organisation(config).close()
+    store = open_store(config.data, config.database_url)
+    with store.write() as unit:
+        now = store.load_schema()
+        older = now.evolve(
+            tables={
+                "letter": None,
+                "account": Table(
+                    **{name: getattr(account, name) for name in Table.__dataclass_fields__}
+                    | {
+                        "display_name": "Firm",
+                        "columns": {
+                            n: c for n, c in account.columns.items() if n not in ("fax", "telephone1")
+                        },
+                    }
+                ),
+            },
+            one_to_many={
+                n: None for n, r in now.one_to_many.items() if "letter" in (r.referenced, r.referencing)
+            },
+        )
+        unit.migrate(now, older)
+        unit.write_setting("base_digest", "that of an older version")
+    store.close()
+    organisation = open_organisation(config)
+    schema = organisation.engine.schema
+    assert schema.tables.keys() == base.tables.keys()
+    assert schema.one_to_many.keys() == base.one_to_many.keys()
+    assert schema.tables["account"].columns.keys() == account.columns.keys()
+    assert schema.tables["account"].display_name == "Firm"
+    organisation.engine.run([Create(record=Record(table="letter", values={"subject": "Again"}))], SYSTEM)
+    organisation.engine.run(
+        [Create(record=Record(table="account", values={"name": "A", "fax": "1"}))], SYSTEM
+    )
+    version = schema.version
+    organisation.close()
+    again = open_organisation(config)
+    assert again.engine.schema.version == version
+    again.close()
