@@ -101,7 +101,8 @@ def _number(kind: str, text: str) -> Any:
 
 def _instant(column: Column, value: str) -> str:
     instant = parse_datetime(value.replace(" ", "T", 1))
-    return instant.strftime("%Y-%m-%d") if column.date_only else instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: it does not pad the years before 1000.
+    return instant.date().isoformat() if column.date_only else f"{instant.replace(tzinfo=None).isoformat()}Z"
 
 
 def _refuse() -> Any:

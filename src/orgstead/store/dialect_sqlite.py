@@ -85,8 +85,8 @@ class SQLite(Dialect):
     def many(self, column: Column | None) -> Convert:
         encode = self.encoder(column)
         if encode is None:
-            return lambda values: json.dumps(list(values))
-        return lambda values: json.dumps([encode(value) for value in values])
+            return lambda values: json.dumps(list(values), ensure_ascii=False)
+        return lambda values: json.dumps([encode(value) for value in values], ensure_ascii=False)
 
     # -- text ----------------------------------------------------------------------------------------------------
     def placeholder(self, number: int) -> str:
