@@ -278,7 +278,7 @@ class Frame:
         if missing_ok:
             return ref
         named = ", ".join(f"{name}={value}" for name, value in ref.key)
-        raise fault("RecordNotFoundByKey", table=table.logical_name, key=named)
+        raise fault("RecordNotFoundByKey", table=table.logical_name, hint=f"No row has {named}.")
 
     def _earlier(self, ref: Ref) -> Ref:
         pending = ref.key

@@ -60,5 +60,5 @@ class Callers:
             else:
                 caller = load_caller(unit, self._engine.schema, object_id=claims.object_id)
         if caller is None:
-            raise fault("UserNotFound", user=claims.upn or claims.application_id)
+            raise fault("UserNotFound", hint=f"No user row is for {claims.upn or claims.application_id}.")
         return caller

@@ -105,7 +105,7 @@ def upsert(call: Writing, message: Upsert) -> Result:
     found = isinstance(ref.key, str) and call.unit.get(table, ref.key, [table.primary_id]) is not None
     if found:
         if not message.update:
-            raise fault("RecordExists", table=table.logical_name)
+            raise fault("RecordExists")
         return call.send(
             Update(ref=ref, record=message.record, if_match=message.if_match, returning=message.returning)
         )
