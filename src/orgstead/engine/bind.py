@@ -31,6 +31,7 @@ from orgstead.model.plan import (
 )
 from orgstead.model.query import (
     Expand,
+    Field,
     Order,
     Query,
     ToOne,
@@ -43,6 +44,8 @@ __all__ = ["Bound", "bind_query"]
 MAX_EXPANDS = 15
 MAX_EXPAND_DEPTH = 10
 MAX_PAGE = 5000
+OWNER = "owner"
+CURRENCY = "transactioncurrencyid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +169,10 @@ def _outputs(source: Source, names: Sequence[str] | None) -> tuple[Output, ...]:
         columns = [c for c in table.stored if c.read and c.type not in UNREADABLE]
     else:
         columns = [column_of(table, name) for name in dict.fromkeys(names)]
+        currency = table.columns.get(CURRENCY)
+        if currency is not None and currency not in columns and any(c.type == "money" for c in columns):
+            # An amount is nothing without its currency.
+            columns.append(currency)
     places: list[Output] = []
     version = table.columns.get("versionnumber")
     if version is not None:
@@ -187,7 +194,7 @@ def _order(
     primary = scope.source.table.columns[scope.source.table.primary_id]
     sorts: dict[Operand, Sort] = {}
     for order in orders:
-        operand = scope.operand(order.field)
+        operand = scope.operand(_shown(order.field, scope))
         sorts.setdefault(operand, Sort(operand, order.descending))
         if isinstance(operand, Col) and operand == Col(scope.source.alias, primary):
             break
@@ -200,6 +207,24 @@ def _order(
         if operand not in shown
     )
     return tuple(sorts.values()), hidden
+
+
+def _shown(field: Field, scope: Scope) -> Field:
+    """What an order by a field goes by: a lookup by the name of the row that it points at.
+
+    Of those that may point at several tables only the owner has one name to go by; the rest go by id.
+    https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/order-rows#lookup-columns
+    """
+    operand = scope.operand(field)
+    if not isinstance(operand, Col) or not operand.column.is_lookup:
+        return field
+    column = operand.column
+    owners = column.type == "owner" and OWNER in scope.schema.tables
+    name = OWNER if owners else column.targets[0] if len(column.targets) == 1 else None
+    target = scope.schema.tables.get(name) if name is not None else None
+    if target is None or target.primary_name is None:
+        return field
+    return Field(target.primary_name, (*field.path, ToOne(column.name, target.logical_name)), field.alias)
 
 
 def _expands(

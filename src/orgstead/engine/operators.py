@@ -102,22 +102,26 @@ def _multi(binding: Binding, condition: Condition, *, every: bool = False) -> Ve
     return HasAny(operand, binding.param(tuple(sorted(set(numbers))), operand.column, many=True), every=every)
 
 
-def _escaped(text: str) -> str:
-    return re.sub(r"([\\%_])", r"\\\1", text)
-
-
 def _match(template: str) -> Rule:
-    """Literal text in a place: ``template`` is a LIKE pattern with ``{}`` where it goes."""
+    """Text in a place: ``template`` is a LIKE pattern with ``{}`` where it goes.
+
+    The wildcards %, _, [] and [^] work in all of these operators; in brackets they stand for themselves.
+    https://learn.microsoft.com/power-apps/developer/data-platform/wildcard-characters
+    """
 
     def rule(binding: Binding, condition: Condition) -> Verdict:
         check_arity(condition, 1)
         operand, value = _text_operand(binding, condition), condition.values[0]
         if value is None:
             return AnyOf(())
-        pattern = template.format(_escaped(str(value)))
-        return Like(operand, binding.param(pattern), ascii=pattern.isascii())
+        pattern = template.format(str(value).replace("\\", "\\\\"))
+        classes = _CLASS.search(pattern) is not None
+        return Like(operand, binding.param(pattern), ascii=pattern.isascii(), classes=classes)
 
     return rule
+
+
+_CLASS = re.compile(r"\[[^\]]+\]")
 
 
 def _text_operand(binding: Binding, condition: Condition) -> Col:
@@ -125,16 +129,6 @@ def _text_operand(binding: Binding, condition: Condition) -> Col:
     if operand.column.type not in TEXT or not (value is None or isinstance(value, str)):
         raise incompatible(operand.column, value)
     return operand
-
-
-def _like(binding: Binding, condition: Condition) -> Verdict:
-    check_arity(condition, 1)
-    operand, value = _text_operand(binding, condition), condition.values[0]
-    if value is None:
-        return AnyOf(())
-    pattern = str(value).replace("\\", "\\\\")
-    classes = re.search(r"\[[^\]]+\]", pattern) is not None
-    return Like(operand, binding.param(pattern), ascii=pattern.isascii(), classes=classes)
 
 
 _POSITIVE: Mapping[str, Rule] = {
@@ -146,7 +140,7 @@ _POSITIVE: Mapping[str, Rule] = {
     "null": _null,
     "in": _in,
     "between": _between,
-    "like": _like,
+    "like": _match("{}"),
     "contains": _match("%{}%"),
     "begins-with": _match("{}%"),
     "ends-with": _match("%{}"),

@@ -36,6 +36,23 @@ log = structlog.get_logger()
 API = "/api/data/"
 MAX_FORM = 64 * 1024
 VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
+# A page of any origin may call the API: what it may do is in the bearer token that it has to bring, never in a cookie.
+# https://learn.microsoft.com/power-apps/developer/data-platform/oauth-cross-origin-resource-sharing-connect-single-page-application
+SHOWN = (
+    "Preference-Applied, OData-EntityId, OData-Version, Location, ETag, Retry-After, "
+    "x-ms-service-request-id, req_id"
+)
+CORS = (("access-control-allow-origin", "*"), ("access-control-expose-headers", SHOWN))
+ASKED = (
+    "Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, OData-Version, OData-MaxVersion, "
+    "x-ms-client-request-id, MSCRM.SolutionUniqueName, MSCRM.MergeLabels, MSCRM.SuppressDuplicateDetection, "
+    "Consistency, MSCRM.BypassCustomPluginExecution"
+)
+PREFLIGHT = (
+    ("access-control-allow-methods", "GET, POST, PATCH, PUT, DELETE, OPTIONS"),
+    ("access-control-allow-headers", ASKED),
+    ("access-control-max-age", "3600"),
+)
 COMMON = (("x-content-type-options", "nosniff"), ("cache-control", "no-cache"))
 
 
@@ -86,9 +103,12 @@ class Application:
     ) -> None:
         version, _, path = raw[len(API) :].partition("/")
         identifier = request_id()
-        extra = [*COMMON, ("x-ms-service-request-id", identifier), ("req_id", identifier)]
+        extra = [*COMMON, *CORS, ("x-ms-service-request-id", identifier), ("req_id", identifier)]
         if "x-ms-client-request-id" in headers:
             extra.append(("x-ms-client-request-id", headers["x-ms-client-request-id"][:100]))
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await send_answer(send, 204, (*PREFLIGHT, *extra), b"")
+            return
         try:
             if version not in VERSIONS:
                 raise fault("ResourceNotFound", segment=version[:100])

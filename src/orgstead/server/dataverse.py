@@ -18,6 +18,7 @@ from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
 from orgstead.wire.odata.batch import Answer, ChangeSet, Part, read_batch, write_batch
 from orgstead.wire.odata.decode import decode
+from orgstead.wire.odata.headers import check_headers
 from orgstead.wire.odata.names import Names
 from orgstead.wire.odata.prefer import parse_prefer
 from orgstead.wire.odata.request import Operation, Request
@@ -98,23 +99,25 @@ class Dataverse:
     async def _batch(self, request: Request, caller: Caller) -> Reply:
         if request.method != "POST":
             raise fault("MethodNotAllowed", method=request.method, resource="$batch")
+        check_headers(request.headers, body=False)
         items = read_batch(request.headers.get("content-type", ""), request.body)
         keep_going = parse_prefer(request.headers.get("prefer", "")).continue_on_error
         answers: list[Answer | Sequence[Answer]] = []
-        failed = False
+        failed = 0
         for item in items:
             if isinstance(item, ChangeSet):
-                answer, ok = await self._change_set(item, request, caller)
+                answer, status = await self._change_set(item, request, caller)
             else:
                 reply = await self._part(item, request, caller)
-                answer, ok = _answer(reply, item.content_id), reply.status < 400
+                answer, status = _answer(reply, item.content_id), reply.status
             answers.append(answer)
-            if not ok:
-                failed = True
+            if status >= 400:
+                failed = failed or status
                 if not keep_going:
                     break
         content_type, body = write_batch(answers)
-        status = 400 if failed and not keep_going else 200
+        # The status of a batch that stopped is that of the request that failed.
+        status = failed if failed and not keep_going else 200
         return Reply(status=status, headers=(("Content-Type", content_type), VERSION), body=body)
 
     async def _part(self, part: Part, batch: Request, caller: Caller) -> Reply:
@@ -125,8 +128,8 @@ class Dataverse:
 
     async def _change_set(
         self, change_set: ChangeSet, batch: Request, caller: Caller
-    ) -> tuple[Answer | Sequence[Answer], bool]:
-        """All of the parts, or none and the answer of the one that failed."""
+    ) -> tuple[Answer | Sequence[Answer], int]:
+        """All of the parts, or none and the answer of the one that failed; with the status."""
         operations: list[Operation] = []
         pending: dict[str, tuple[int, str]] = {}
         part: Part | None = None
@@ -147,12 +150,11 @@ class Dataverse:
             index = getattr(error, "index", None)
             culprit = change_set.parts[index] if index is not None else part
             headers = culprit.headers if culprit is not None else {}
-            return _answer(
-                self._failed(error, headers), culprit.content_id if culprit is not None else None
-            ), False
+            reply = self._failed(error, headers)
+            return _answer(reply, culprit.content_id if culprit is not None else None), reply.status
         return [
             _answer(reply, part.content_id) for reply, part in zip(replies, change_set.parts, strict=True)
-        ], True
+        ], 200
 
 
 def _common(options: Sequence[Options]) -> Options:

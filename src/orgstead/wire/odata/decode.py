@@ -9,6 +9,7 @@ from typing import Any
 
 from orgstead.errors import fault
 from orgstead.wire.odata.csdl import csdl
+from orgstead.wire.odata.headers import check_headers
 from orgstead.wire.odata.metadata import DEFINITION_SETS, read_definitions
 from orgstead.wire.odata.metadata_changes import DEFINITION_ACTIONS, decode_change
 from orgstead.wire.odata.metadata_expression import retrieve_metadata_changes
@@ -23,10 +24,12 @@ from orgstead.wire.odata.response import VERSION, Reply, json_reply
 __all__ = ["decode"]
 
 METADATA_CHANGES = "RetrieveMetadataChanges"
+WITH_BODY = frozenset({"POST", "PATCH", "PUT"})
 
 
 def decode(request: Request, names: Names) -> Operation:
     """The operation that a request asks for; raises faults for whatever does not make one."""
+    check_headers(request.headers, body=request.method in WITH_BODY and bool(request.body))
     segments = parse_path(request.path)
     prefer = parse_prefer(request.headers.get("prefer", ""))
     decoder = Resources(request, names, prefer)
@@ -38,6 +41,11 @@ def decode(request: Request, names: Names) -> Operation:
         decoder.only("GET")
         reply = _description(request, names, segments)
         return Operation(messages=(), render=lambda _: reply)
+    if first.name.startswith("$") and first.name[1:].isdigit() and first.name[1:] not in request.pending:
+        raise fault(
+            "InvalidBatch",
+            message=f"Content-ID Reference: '{first.name[:50]}' does not exist in the batch context.",
+        )
     if first.name.startswith("$") and first.name[1:] in request.pending:
         return decoder.on_row(*decoder.earlier(first.name), segments[1:])
     if first.name in DEFINITION_SETS or first.name in DEFINITION_ACTIONS or first.name == METADATA_CHANGES:

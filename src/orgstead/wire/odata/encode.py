@@ -8,7 +8,7 @@ import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -65,12 +65,18 @@ def _conversion(output: Output) -> Callable[[Any], Any] | None:
     return None
 
 
-# Given the address of a collection, the name of its expand and its page: the address of the next page.
-NextLink = Callable[[str, str, Page], str]
+class Links(Protocol):
+    """Absolute addresses, which only the request knows."""
+
+    def address(self, table: str, id: str) -> str:
+        """The address of a row."""
+
+    def nested_link(self, path: str, name: str, page: Page) -> str:
+        """The address of the next page of the expanded collection ``name`` at ``path``."""
 
 
 def encode_page(
-    page: Page, names: Names, annotations: Annotations = PLAIN, next_link: NextLink | None = None
+    page: Page, names: Names, annotations: Annotations = PLAIN, links: Links | None = None
 ) -> list[Any]:
     """The rows of a page as values that JSON can be made of, expands included."""
     plan = page.plan
@@ -78,14 +84,14 @@ def encode_page(
         plain = _plain(plan)
         if plain is not None:
             return plain(page.rows)
-    return encode_rows(page, names, annotations, next_link)
+    return encode_rows(page, names, annotations, links)
 
 
 def encode_rows(
-    page: Page, names: Names, annotations: Annotations = PLAIN, next_link: NextLink | None = None
+    page: Page, names: Names, annotations: Annotations = PLAIN, links: Links | None = None
 ) -> list[dict[str, Any]]:
     """The rows of a page as dictionaries, expands included."""
-    return _Encoder(names, annotations, page.labels, next_link).rows(page)
+    return _Encoder(names, annotations, page.labels, links).rows(page)
 
 
 @lru_cache(maxsize=2048)
@@ -148,10 +154,10 @@ class _Encoder:
         names: Names,
         annotations: Annotations,
         labels: Mapping[str, Mapping[str, str]],
-        next_link: NextLink | None,
+        links: Links | None,
     ) -> None:
         self.names = names
-        self.next_link = next_link
+        self.links = links
         self.annotations = annotations
         self.labels = labels
 
@@ -187,16 +193,21 @@ class _Encoder:
             if id is None:
                 item[part.name] = None
             elif part.refs_only:
-                item[part.name] = {"@odata.id": self.names.address(part.table.logical_name, id)}
+                item[part.name] = self.reference(part.table.logical_name, id)
             else:
                 item[part.name] = inner
             start += width(part)
 
     def more(self, parent: str, id: str, child: Child, page: Page) -> str:
         """The address of the next page of an expanded collection."""
-        if self.next_link is None:
+        if self.links is None:
             raise TypeError("expanded pages need an address")
-        return self.next_link(f"{self.names.address(parent, id)}/{child.name}", child.name, page)
+        return self.links.nested_link(f"{self.names.address(parent, id)}/{child.name}", child.name, page)
+
+    def reference(self, table: str, id: str) -> dict[str, str]:
+        if self.links is None:
+            raise TypeError("references need an address")
+        return {"@odata.id": self.links.address(table, id)}
 
     def collections(
         self,
@@ -212,10 +223,7 @@ class _Encoder:
             found = self.rows(page) if page is not None else []
             if child.refs_only:
                 table = child.plan.source.table
-                found = [
-                    {"@odata.id": self.names.address(table.logical_name, each[table.primary_id])}
-                    for each in found
-                ]
+                found = [self.reference(table.logical_name, each[table.primary_id]) for each in found]
             if child.count:
                 item[f"{child.name}@odata.count"] = len(found)
             item[child.name] = found

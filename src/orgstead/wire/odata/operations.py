@@ -93,7 +93,7 @@ class _Reader:
         self.origin = origin
         self.table = table
 
-    def value(self, parameter: Parameter, value: Any) -> Any:
+    def value(self, parameter: Parameter, value: Any, *, bulk: bool = False) -> Any:
         kind = parameter.type
         if value is None:
             return None
@@ -103,9 +103,9 @@ class _Reader:
             if len(value) > MAX_ROWS:
                 raise fault("QueryTooComplex", limit=f"{MAX_ROWS} items in {parameter.name}")
             item = Parameter(name=parameter.name, type=kind[11:-1])
-            return tuple(self.value(item, each) for each in value)
+            return tuple(self.value(item, each, bulk=True) for each in value)
         if kind.startswith("mscrm."):
-            return self.structured(parameter, kind.removeprefix("mscrm."), value)
+            return self.structured(parameter, kind.removeprefix("mscrm."), value, bulk)
         return self.primitive(parameter, kind, value)
 
     def primitive(self, parameter: Parameter, kind: str, value: Any) -> Any:
@@ -122,15 +122,15 @@ class _Reader:
                 return str(value)
         raise self.wrong(parameter)
 
-    def structured(self, parameter: Parameter, kind: str, value: Any) -> Any:
-        """A row (as Record), a reference to one, an enum member or a complex value."""
+    def structured(self, parameter: Parameter, kind: str, value: Any, bulk: bool) -> Any:
+        """A row (as Record), a reference to one (never in a list), an enum member or a complex value."""
         if isinstance(value, EnumLiteral):
             return value.member
         if kind == "crmbaseentity" or kind in self.names.schema.tables:
-            return self.row(parameter, kind, value)
+            return self.row(parameter, kind, value, bulk)
         return value
 
-    def row(self, parameter: Parameter, kind: str, value: Any) -> Record | Ref:
+    def row(self, parameter: Parameter, kind: str, value: Any, bulk: bool) -> Record | Ref:
         if not isinstance(value, dict):
             raise self.wrong(parameter)
         stated = value.get("@odata.type", "")
@@ -143,7 +143,7 @@ class _Reader:
                 "InvalidPayload", message=f"{parameter.name} needs an @odata.type that names a table."
             )
         address = value.get("@odata.id")
-        if address is not None and set(value) <= {"@odata.type", "@odata.id"}:
+        if address is not None and not bulk and set(value) <= {"@odata.type", "@odata.id"}:
             return read_reference(address, self.names, self.origin)
         record = decode_record(value, table, self.names, self.origin)
         if address is None:

@@ -131,6 +131,8 @@ def _bind(
             "streams can be represented as properties without values.",
         )
     if isinstance(navigation.link, ToOne):
+        if navigation.link.lookup in values:
+            raise fault("InvalidPayload", message=f"{navigation.link.lookup} is bound twice.")
         values[navigation.link.lookup] = None if value is None else read_reference(value, names, origin)
         return
     if not isinstance(value, list) or len(value) > MAX_RELATED:

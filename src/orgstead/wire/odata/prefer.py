@@ -68,7 +68,7 @@ def parse_prefer(text: str) -> Prefer:
         if not number.isdigit() or int(number) < 1:
             raise fault("InvalidHeader", name="Prefer: odata.maxpagesize", value=number[:50])
         page_size = min(int(number), MAX_PAGE_SIZE)
-        applied.append(f"odata.maxpagesize={number}")
+        applied.append(f"odata.maxpagesize={page_size}")
     representation = asked.get("return", "").lower() == "representation"
     if representation:
         applied.append("return=representation")

@@ -116,7 +116,9 @@ class Reader:
     def paged(self, query: Query, options: QueryOptions) -> Query:
         """The query with its page size and its place in the walk."""
         if self.prefer.page_size is not None:
-            query = replace(query, page_size=self.prefer.page_size)
+            # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/page-results: the page size
+            # wins over $top.
+            query = replace(query, page_size=self.prefer.page_size, top=None)
         if options.skiptoken is not None:
             number, after = read_cookie(options.skiptoken)
             query = replace(query, page_number=number, after=after)

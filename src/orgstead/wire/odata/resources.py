@@ -96,7 +96,9 @@ class Resources(Reader):
         options, query = self.options(table, "$select", "$expand")
         if self.match.if_match is not None:
             raise fault("InvalidHeader", name="If-Match", value="on a GET request")
-        message = Retrieve(ref=ref, query=query, if_none_match=self.match.if_none_match)
+        # The row's version says nothing about expanded rows.
+        seen = None if query.expand else self.match.if_none_match
+        message = Retrieve(ref=ref, query=query, if_none_match=seen)
         context = context_of(self.names.set_of(table.logical_name), options, query)
         return self.operation_of((message,), self.shape(context, options).entity)
 
@@ -137,7 +139,7 @@ class Resources(Reader):
             render = partial(shape.raw_value if raw else shape.property, name=name)
             return self.operation_of((Retrieve(ref=ref, query=query),), render)
         self.only("GET", "PUT", "DELETE") if not raw else self.only("GET")
-        if column.is_lookup:
+        if column.is_lookup or not column.update:
             raise fault("MethodNotAllowed", method=method, resource=name)
         if method == "PUT":
             body = decode_object(self.request.body)

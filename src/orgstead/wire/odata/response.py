@@ -88,11 +88,12 @@ class Shape:
         body: dict[str, Any] = {"@odata.context": f"{self.base}$metadata#{self.context}"}
         if page.total is not None:
             body["@odata.count"] = page.total
+        if self.prefer.annotations:
             if self.prefer.wants(COUNT_ANNOTATION):
-                body[f"@{COUNT_ANNOTATION}"] = page.total
+                body[f"@{COUNT_ANNOTATION}"] = -1 if page.total is None else page.total
             if self.prefer.wants(COUNT_CAPPED):
                 body[f"@{COUNT_CAPPED}"] = page.capped
-        body["value"] = encode_page(page, self.names, self.annotations, self.nested_link)
+        body["value"] = encode_page(page, self.names, self.annotations, self)
         if page.after is not None:
             body["@odata.nextLink"] = self.next_link(page)
         return json_reply(body, headers=self.applied())
@@ -146,7 +147,7 @@ class Shape:
         page = result.page
         if page is None or result.ref is None:
             raise TypeError("a row was promised")
-        (row,) = encode_page(page, self.names, self.annotations, self.nested_link)
+        (row,) = encode_page(page, self.names, self.annotations, self)
         headers: list[tuple[str, str]] = [("Content-Type", JSON_TYPE), VERSION, *self.applied()]
         if result.version is not None:
             headers.append(("ETag", f'W/"{result.version}"'))
@@ -189,13 +190,13 @@ class Shape:
         page = result.page
         if page is None:
             raise TypeError("a row was promised")
-        (row,) = encode_rows(page, self.names, self.annotations, self.nested_link)
+        (row,) = encode_rows(page, self.names, self.annotations, self)
         inner = row[name]
         if inner is None:
             return Reply(status=204)
         if reference:
             return json_reply(
-                {"@odata.context": f"{self.base}$metadata#$ref", "@odata.id": self.base + inner["@odata.id"]}
+                {"@odata.context": f"{self.base}$metadata#$ref", "@odata.id": inner["@odata.id"]}
             )
         return json_reply({"@odata.context": f"{self.base}$metadata#{self.context}/$entity", **inner})
 
@@ -203,7 +204,7 @@ class Shape:
         """The addresses of a page of rows."""
         page = _page(results)
         table = page.plan.source.table
-        rows = encode_rows(page, self.names)
+        rows = encode_rows(page, self.names, links=self)
         body: dict[str, Any] = {
             "@odata.context": f"{self.base}$metadata#Collection($ref)",
             "value": [{"@odata.id": self.address(table.logical_name, row[table.primary_id])} for row in rows],
@@ -224,7 +225,7 @@ class Shape:
 
 
 # What the service leaves readable in a skip token.
-_COOKIE_SAFE = "%=*()-_.!~'"
+_COOKIE_SAFE = "/%=*()-_.!~'"
 
 
 def _with_cookie(link: str, page: Page) -> str:

@@ -1,0 +1,36 @@
+"""Headers that ask for something which is not answered: a fault says so, where silence would give another answer.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/compose-http-requests-handle-errors#http-headers
+"""
+
+from collections.abc import Mapping
+
+from orgstead.errors import fault
+
+__all__ = ["check_headers"]
+
+# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/impersonate-another-user-web-api
+IMPERSONATION = ("callerobjectid", "mscrmcallerid")
+JSON = frozenset({"application/json", ""})
+
+
+def check_headers(headers: Mapping[str, str], *, body: bool) -> None:
+    """Refuse what this request asks for in vain. ``body`` says that it has one, which has to be JSON.
+
+    Raises ODataUnsupported, InvalidHeader, UnsupportedMediaType.
+    """
+    if body:
+        kind = headers.get("content-type", "")
+        if kind.partition(";")[0].strip().lower() not in JSON:
+            raise fault("UnsupportedMediaType", value=kind[:100])
+    accept = headers.get("accept", "")
+    if "odata.metadata" in accept:
+        level = accept.partition("odata.metadata=")[2][:7].lower()
+        if level != "minimal":
+            raise fault("ODataUnsupported", feature=f"Accept: {accept[:100]}")
+    version = headers.get("odata-maxversion", "4.0")
+    if version.strip() not in ("4.0", "4.01"):
+        raise fault("InvalidHeader", name="OData-MaxVersion", value=version[:50])
+    for name in IMPERSONATION:
+        if headers.get(name):
+            raise fault("ODataUnsupported", feature=f"Impersonation by the header {name}")
