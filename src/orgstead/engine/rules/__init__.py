@@ -9,7 +9,19 @@ from orgstead.engine.rules import (
     names,
     numbers,
     owners,
+    people,
     states,
 )
 
-__all__ = ["activities", "customers", "defaults", "images", "money", "names", "numbers", "owners", "states"]
+__all__ = [
+    "activities",
+    "customers",
+    "defaults",
+    "images",
+    "money",
+    "names",
+    "numbers",
+    "owners",
+    "people",
+    "states",
+]

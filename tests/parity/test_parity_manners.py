@@ -1,0 +1,185 @@
+"""How the Web API behaves around a request: headers that ask in vain, browsers, users that may not go yet."""
+
+import pytest
+
+from tests.parity.conftest import ORIGIN, Web
+
+ALL = 'odata.include-annotations="*"'
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"CallerObjectId": "00000000-0000-4000-8000-000000000001"}, 400),
+        ({"MSCRMCallerID": "00000000-0000-4000-8000-000000000001"}, 400),
+        ({"Accept": "application/json;odata.metadata=full"}, 400),
+        ({"Accept": "application/json;odata.metadata=minimal"}, 200),
+        ({"Accept": "*/*"}, 200),
+        ({"OData-MaxVersion": "3.0"}, 400),
+        ({"OData-MaxVersion": "4.0", "OData-Version": "4.0"}, 200),
+        ({"Prefer": "odata.track-changes"}, 400),
+    ],
+)
+def test_a_header_that_asks_for_what_is_not_there_is_refused_not_ignored(
+    web: Web, headers: dict[str, str], status: int
+) -> None:
+    answer = web.get("accounts?$top=1", **headers)
+    assert answer.status == status, answer.text
+    part = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    body = (
+        "--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+        f"GET accounts?$top=1 HTTP/1.1\r\n{part}\r\n\r\n--b--\r\n"
+    )
+    batch = web.call("POST", "$batch", body.encode(), content_type="multipart/mixed; boundary=b")
+    assert f"HTTP/1.1 {status}" in batch.text
+    assert batch.status == status
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/x-www-form-urlencoded"])
+def test_a_body_that_is_not_json_is_refused(web: Web, kind: str) -> None:
+    before = web.get("accounts/$count").text
+    assert web.call("POST", "accounts", b'{"name":"x"}', content_type=kind).status == 415
+    assert web.get("accounts/$count").text == before
+
+
+def test_a_page_in_a_browser_may_ask(web: Web) -> None:
+    asked = {
+        "origin": "https://app.example",
+        "access-control-request-method": "PATCH",
+        "access-control-request-headers": "authorization,if-match,prefer,content-type",
+        "authorization": "",
+    }
+    answer = web.call("OPTIONS", "accounts", **asked)
+    assert answer.status == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "PATCH" in answer.headers["access-control-allow-methods"]
+    allowed = answer.headers["access-control-allow-headers"].lower()
+    assert all(name in allowed for name in asked["access-control-request-headers"].split(","))
+    answer = web.get("WhoAmI", origin="https://app.example")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "OData-EntityId" in answer.headers["access-control-expose-headers"]
+
+
+def test_a_count_that_nobody_asked_for_is_told_as_unknown(web: Web) -> None:
+    page = web.get("accounts?$select=name&$top=1", prefer=ALL).json
+    assert page["@Microsoft.Dynamics.CRM.totalrecordcount"] == -1
+    assert page["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"] is False
+
+
+def test_a_page_size_beyond_the_largest_is_applied_as_the_largest(web: Web) -> None:
+    answer = web.get("accounts?$select=name", prefer="odata.maxpagesize=9999")
+    assert answer.headers["Preference-Applied"] == "odata.maxpagesize=5000"
+
+
+def test_a_row_with_expanded_rows_is_never_not_modified(web: Web) -> None:
+    contact = web.make("contacts", lastname="First")
+    account = web.make("accounts", name="A", **{"primarycontactid@odata.bind": f"contacts({contact})"})
+    etag = web.get(f"accounts({account})?$select=name").json["@odata.etag"]
+    assert web.get(f"accounts({account})?$select=name", if_none_match=etag).status == 304
+    expanded = f"accounts({account})?$select=name&$expand=primarycontactid($select=lastname)"
+    assert web.get(expanded, if_none_match=etag).json["primarycontactid"]["lastname"] == "First"
+
+
+def test_references_are_absolute(web: Web) -> None:
+    contact = web.make("contacts", lastname="Second")
+    account = web.make("accounts", name="B", **{"primarycontactid@odata.bind": f"contacts({contact})"})
+    there = f"{ORIGIN}/api/data/v9.2/contacts({contact})"
+    row = web.get(f"accounts({account})?$select=name&$expand=primarycontactid/$ref").json
+    assert row["primarycontactid"] == {"@odata.id": there}
+    assert web.get(f"accounts({account})/primarycontactid/$ref").json["@odata.id"] == there
+
+
+def test_an_amount_comes_with_its_currency(web: Web) -> None:
+    account = web.make("accounts", name="C", revenue=5)
+    row = web.get(f"accounts({account})?$select=revenue").json
+    assert (
+        row["_transactioncurrencyid_value"]
+        == (web.get("transactioncurrencies?$select=isocurrencycode").rows[0]["transactioncurrencyid"])
+    )
+
+
+def test_a_lookup_that_is_bound_twice_is_refused(web: Web) -> None:
+    account, contact = web.make("accounts", name="D"), web.make("contacts", lastname="D")
+    body = {
+        "title": "Who?",
+        "customerid_account@odata.bind": f"accounts({account})",
+        "customerid_contact@odata.bind": f"contacts({contact})",
+    }
+    assert web.call("POST", "incidents", body).status == 400
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PUT"])
+def test_a_read_only_property_cannot_be_set_by_itself(web: Web, method: str) -> None:
+    account = web.make("accounts", name="E")
+    body = {"value": "2001-01-01T00:00:00Z"} if method == "PUT" else None
+    assert web.call(method, f"accounts({account})/createdon", body).status == 405
+
+
+def test_an_order_by_a_lookup_goes_by_the_name_that_it_shows(web: Web) -> None:
+    for name in ("Zoe", "anna", "Mia"):
+        contact = web.make("contacts", lastname=name)
+        web.make("accounts", name="Ordered", **{"primarycontactid@odata.bind": f"contacts({contact})"})
+    web.make("accounts", name="Ordered")
+    asked = (
+        "accounts?$select=name&$expand=primarycontactid($select=lastname)&$filter=name eq 'Ordered'"
+        "&$orderby=_primarycontactid_value"
+    )
+    shown = [row["primarycontactid"] and row["primarycontactid"]["lastname"] for row in web.get(asked).rows]
+    assert shown == [None, "anna", "Mia", "Zoe"]
+    walked = []
+    link = asked
+    while link:
+        page = web.get(link, prefer="odata.maxpagesize=1")
+        walked += page.rows
+        link = page.json.get("@odata.nextLink", "")
+    assert [row["accountid"] for row in walked] == [row["accountid"] for row in web.get(asked).rows]
+    owned = web.get("accounts?$select=name&$filter=name eq 'Ordered'&$orderby=_ownerid_value desc").rows
+    assert len(owned) == 4
+
+
+def test_wildcards_work_in_parts_of_texts_and_stand_for_themselves_in_brackets(web: Web) -> None:
+    for name in ("Wild 100% sure", "Wild 1000 sure", "Wild a_b", "Wild axb"):
+        web.make("accounts", name=name)
+
+    def found(condition: str) -> list[str]:
+        asked = f"accounts?$select=name&$filter=startswith(name,'Wild') and {condition}&$orderby=name"
+        return [row["name"].removeprefix("Wild ") for row in web.get(asked.replace("%", "%25")).rows]
+
+    assert found("contains(name,'100%sure')") == ["100% sure", "1000 sure"]
+    assert found("contains(name,'100[%]')") == ["100% sure"]
+    assert found("endswith(name,'a_b')") == ["a_b", "axb"]
+    assert found("contains(name,'a[_]b')") == ["a_b"]
+    assert found("contains(name,'a[w-z]b')") == ["axb"]
+    assert found("not contains(name,'1')") == ["a_b", "axb"]
+
+
+def test_a_user_goes_only_when_disabled_and_owning_nothing(web: Web) -> None:
+    unit = web.get("WhoAmI").json["BusinessUnitId"]
+    user = web.make(
+        "systemusers",
+        firstname="Leaving",
+        lastname="Person",
+        domainname=web.name("leaving").replace(" ", "") + "@example.org",
+        **{"businessunitid@odata.bind": f"businessunits({unit})"},
+    )
+    account = web.make("accounts", name="Owned", **{"ownerid@odata.bind": f"systemusers({user})"})
+    assert web.call("DELETE", f"systemusers({user})").status == 400
+    assert web.call("PATCH", f"systemusers({user})", {"isdisabled": True}).status == 204
+    assert web.call("DELETE", f"systemusers({user})").status == 405
+    me = web.get("WhoAmI").json["UserId"]
+    bound = {"ownerid@odata.bind": f"systemusers({me})"}
+    assert web.call("PATCH", f"accounts({account})", bound).status == 204
+    assert web.call("DELETE", f"systemusers({user})").status == 204
+    assert web.get(f"systemusers({user})").status == 404
+
+
+def test_a_reference_to_a_later_part_is_an_invalid_batch(web: Web) -> None:
+    body = (
+        "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"
+        "--c\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: 1\r\n\r\n"
+        'PATCH $2 HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{"name":"x"}\r\n'
+        "--c--\r\n\r\n--b--\r\n"
+    )
+    answer = web.call("POST", "$batch", body.encode(), content_type="multipart/mixed; boundary=b")
+    assert answer.status == 400
+    assert "does not exist in the batch context" in answer.text
