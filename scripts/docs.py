@@ -67,9 +67,9 @@ def _settings() -> Iterator[str]:
     yield "# Settings"
     yield ""
     yield (
-        "Each setting is an environment variable; a name with `_FILE` behind it reads the value from a file. Options of "
-        "the command line come before the environment. Lists are separated by commas. `orgstead config show` prints "
-        "what is in force, secrets hidden."
+        "Each setting is an environment variable; a name with `_FILE` behind it reads the value from a file. "
+        "Options of the command line come before the environment. Lists are separated by commas. "
+        "`orgstead config show` prints what is in force, secrets hidden."
     )
     yield ""
     texts = _field_texts(Config)

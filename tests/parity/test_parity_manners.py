@@ -183,3 +183,21 @@ def test_a_reference_to_a_later_part_is_an_invalid_batch(web: Web) -> None:
     answer = web.call("POST", "$batch", body.encode(), content_type="multipart/mixed; boundary=b")
     assert answer.status == 400
     assert "does not exist in the batch context" in answer.text
+
+
+def test_groups_have_the_context_of_their_set(web: Web) -> None:
+    answer = web.get("accounts?$apply=groupby((statecode),aggregate($count as many))").json
+    assert answer["@odata.context"] == f"{ORIGIN}/api/data/v9.2/$metadata#accounts"
+
+
+def test_an_upsert_of_many_takes_targets_that_are_nothing_but_a_key(web: Web) -> None:
+    known = web.make("accounts", name="Known")
+    new = "00000000-0000-4000-8000-00000000abcd"
+    targets = [
+        {"@odata.type": "Microsoft.Dynamics.CRM.account", "@odata.id": f"accounts({id})"}
+        for id in (known, new)
+    ]
+    answer = web.call("POST", "accounts/Microsoft.Dynamics.CRM.UpsertMultiple", {"Targets": targets})
+    assert answer.status in (200, 204), answer.text
+    assert web.get(f"accounts({new})?$select=accountid").json["accountid"] == new
+    assert web.get(f"accounts({known})?$select=name").json["name"] == "Known"

@@ -12,12 +12,9 @@ __all__ = ["context_of"]
 
 
 def context_of(entity_set: str, options: QueryOptions, query: Query) -> str:
-    """``accounts``, ``accounts(name,revenue)``, ``accounts(name,primarycontactid(fullname))``."""
+    """``accounts``, ``accounts(name,revenue)``, ``accounts(name,primarycontactid(fullname))``; of groups, the set."""
     if query.aggregates or query.groups:
-        aliases = [group.alias for group in query.groups] + [
-            aggregate.alias for aggregate in query.aggregates
-        ]
-        return f"{entity_set}({','.join(aliases)})"
+        return entity_set
     # The parser's own query still has the names that the client wrote.
     parts = [*(options.query.columns or ()), *_expands(options.query.expand)]
     return f"{entity_set}({','.join(parts)})" if parts else entity_set
