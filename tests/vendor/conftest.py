@@ -41,8 +41,9 @@ class Live:
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A new organisation with sample rows, behind ``orgstead serve``. One to a process of the tests."""
     data = tmp_path_factory.mktemp("live")
+    command = [sys.executable, "-m", "orgstead", "serve", "--data", str(data), "--sample"]
     server = subprocess.Popen(
-        [sys.executable, "-m", "orgstead", "serve", "--data", str(data), "--sample", "--http-port", "0", "--https-port", "0"],
+        [*command, "--http-port", "0", "--https-port", "0"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=data,
     )  # fmt: skip
     try:

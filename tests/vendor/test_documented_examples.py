@@ -38,7 +38,8 @@ def script(page: str, live: Live) -> str:
 
 def run(code: str, live: Live) -> str:
     done = subprocess.run(
-        ["bash", "-c", code], cwd=ROOT, env=dict(live.environment), capture_output=True, text=True, timeout=100, check=False
+        ["bash", "-c", code],
+        cwd=ROOT, env=dict(live.environment), capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout

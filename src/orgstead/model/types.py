@@ -25,6 +25,8 @@ INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
 MONEY = (Decimal("-922337203685477.5808"), Decimal("922337203685477.5807"))
 DECIMAL = (Decimal(-100_000_000_000), Decimal(100_000_000_000))
+# Options that a fault names.
+MAX_NAMED = 100
 DEFAULT_LENGTH = {"string": 100, "memo": 2000}
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
@@ -61,7 +63,8 @@ def parse_datetime(text: str) -> datetime:
 def coerce(column: Column, value: Any, table: str) -> Any:
     """The canonical form of ``value`` for ``column``; None stays None.
 
-    Raises the faults InvalidValue, StringTooLong, ValueOutOfRange, ChoiceOutOfRange, InvalidGuid.
+    Raises the faults InvalidValue, StringTooLong, ValueOutOfRange, DecimalValueOutOfRange, ChoiceOutOfRange,
+    InvalidGuid.
     """
     if value is None:
         return None
@@ -97,9 +100,10 @@ def _text(column: Column, value: Any, table: str) -> str:
 
 def _bounded(column: Column, value: Any, table: str, low: Any, high: Any) -> Any:
     if not low <= value <= high:
-        raise fault(
-            "ValueOutOfRange", column=column.name, table=table, min=low, max=high, value=_short(value)
-        )
+        shown = _short(value)
+        if isinstance(value, int):
+            raise fault("ValueOutOfRange", column=column.name, table=table, min=low, max=high, value=shown)
+        raise fault("DecimalValueOutOfRange", column=column.name, table=table, min=low, max=high, value=shown)
     return value
 
 
@@ -158,7 +162,8 @@ def _choice(column: Column, value: Any, table: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise _invalid(column, value, table)
     if column.options and not any(option.value == value for option in column.options):
-        raise fault("ChoiceOutOfRange", column=column.name, table=table, value=value)
+        accepted = ",".join(str(option.value) for option in column.options[:MAX_NAMED])
+        raise fault("ChoiceOutOfRange", column=column.name, table=table, value=value, accepted=accepted)
     return value
 
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from orgstead.errors import fault
 
-__all__ = ["LANGUAGE", "Caption", "caption", "derived_id", "managed", "plain", "read_label"]
+__all__ = ["LANGUAGE", "MAX_LANGUAGES", "Caption", "caption", "derived_id", "managed", "plain", "read_label"]
 
 # The one language that an organisation has.
 LANGUAGE = 1033

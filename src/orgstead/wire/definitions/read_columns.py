@@ -13,7 +13,9 @@ from orgstead.wire.definitions.body import Body, type_of
 from orgstead.wire.definitions.describe_columns import ATTRIBUTE_KINDS, attribute
 from orgstead.wire.definitions.read_options import read_boolean_options, read_choice_name, read_options
 
-__all__ = ["change_column", "read_column"]
+__all__ = ["change_column", "read_column", "read_lookup"]
+
+LOOKUP = "LookupAttributeMetadata"
 
 # The plain column type of each metadata type; lookups say more in AttributeType.
 _TYPES: Mapping[str, Any] = {
@@ -56,6 +58,16 @@ def read_column(
     # The table says which of its columns is the primary name.
     body.flag("IsPrimaryName", False)
     body.finish()
+    return column
+
+
+def read_lookup(value: Any, schema: Schema, new_id: Callable[[], str]) -> Column:
+    """A new column that a relationship comes with; raises as ``read_column`` does, and for what is no lookup."""
+    column = read_column(value, schema, new_id, default=LOOKUP)
+    if ATTRIBUTE_KINDS[column.type][0] != LOOKUP:
+        raise fault(
+            "InvalidDefinition", what=column.schema_name, reason="a relationship needs a lookup column"
+        )
     return column
 
 
@@ -191,9 +203,10 @@ def _global_name(value: Mapping[str, Any], body: Body) -> str:
 
 
 def _datetime(body: Body, column: Column, schema: Schema) -> Column:
+    # A format that is the usual one counts all the same: it may not go with the behaviour.
     return replace(
         column,
-        format=body.choice("Format", column.format),
+        format=body.choice("Format", column.format or body.value.get("Format")),
         behavior=body.choice("DateTimeBehavior", column.behavior),
     )
 

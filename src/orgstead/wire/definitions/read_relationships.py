@@ -11,7 +11,7 @@ from orgstead.errors import fault
 from orgstead.model.schema import Cascade, Column, ManyToMany, OneToMany, Schema
 from orgstead.wire.definitions.body import Body, type_of
 from orgstead.wire.definitions.describe import many_to_many, one_to_many
-from orgstead.wire.definitions.read_columns import read_column
+from orgstead.wire.definitions.read_columns import read_lookup
 
 __all__ = ["change_relationship", "read_many_to_many", "read_one_to_many"]
 
@@ -56,7 +56,7 @@ def read_one_to_many(
     if given is not None:
         if not lookup:
             raise body.wrong("the lookup column is given once, beside the relationships")
-        column = read_column(given, schema, new_id, default="LookupAttributeMetadata")
+        column = read_lookup(given, schema, new_id)
         if rel.referencing_attribute and rel.referencing_attribute != column.name:
             raise body.wrong("ReferencingAttribute and Lookup name different columns")
     body.finish()

@@ -16,6 +16,11 @@ from orgstead.wire.definitions.read_columns import read_column
 __all__ = ["change_table", "read_key", "read_table"]
 
 MAX_ATTRIBUTES = 500
+# What a table is born with and keeps.
+FIXED = (
+    "SchemaName", "LogicalName", "OwnershipType", "PrimaryIdAttribute", "PrimaryNameAttribute", "IsActivity",
+    "IsIntersect", "IsCustomEntity", "ObjectTypeCode", "MetadataId", "TableType",
+)  # fmt: skip
 
 
 def read_table(value: Any, schema: Schema, new_id: Callable[[], str]) -> Table:
@@ -37,13 +42,15 @@ def read_table(value: Any, schema: Schema, new_id: Callable[[], str]) -> Table:
         primary_id=f"{schema_name.lower()}id",
         primary_name=None,
         columns={},
+        ownership="UserOwned",
         is_custom=True,
     )
     body = Body(value, "EntityMetadata", entity(replace(bare, is_intersect=True), schema).values)
     body.text("SchemaName")
     if body.text("LogicalName", bare.logical_name) != bare.logical_name:
         raise body.wrong("LogicalName is SchemaName in lower case")
-    table = _read(body, replace(bare, ownership=body.choice("OwnershipType") or "UserOwned"))  # type: ignore[arg-type]
+    ownership = body.choice("OwnershipType", bare.ownership)
+    table = _read(body, replace(bare, ownership=ownership))  # type: ignore[arg-type]
     body.raw("ObjectTypeCode")
     body.flag("IsCustomEntity", True)
     body.flag("IsIntersect", False)
@@ -93,6 +100,9 @@ def change_table(value: Any, current: Table, schema: Schema) -> Table:
     if type_of(value, "EntityMetadata") != "EntityMetadata":
         raise fault("InvalidDefinition", what="the request", reason="an EntityMetadata was expected")
     body = Body(value, "EntityMetadata", entity(current, schema).values)
+    for name in FIXED:
+        if body.raw(name) is not None:
+            raise body.wrong(f"{name} cannot be changed")
     table = _read(body, current)
     entity_set = body.text("EntitySetName", current.entity_set)
     image = body.text("PrimaryImageAttribute", current.primary_image or "") or None

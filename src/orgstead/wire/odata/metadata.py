@@ -47,14 +47,20 @@ class Catalog:
 
     @cached_property
     def entities(self) -> list[Definition]:
-        """All tables, by logical name."""
-        tables = sorted(self.schema.tables.values(), key=lambda table: table.logical_name)
+        """All tables that clients may know of, by logical name."""
+        shown = (table for table in self.schema.tables.values() if not table.is_private)
+        tables = sorted(shown, key=lambda table: table.logical_name)
         return [entity(table, self.schema) for table in tables]
 
     @cached_property
     def relationships(self) -> list[Definition]:
         """All relationships, 1:N before N:N."""
-        ones = [one_to_many(rel, self.schema) for rel in self.schema.one_to_many.values()]
+        tables = self.schema.tables
+        ones = [
+            one_to_many(rel, self.schema)
+            for rel in self.schema.one_to_many.values()
+            if not (tables[rel.referencing].is_private or tables[rel.referenced].is_private)
+        ]
         return ones + [many_to_many(rel) for rel in self.schema.many_to_many.values()]
 
     @cached_property
@@ -152,6 +158,8 @@ def read_definitions(segments: Sequence[Segment], query: str, schema: Schema, ba
     for index, step in enumerate(rest):
         if step.name == "$count" and index == len(rest) - 1 and isinstance(place, _Many):
             return _count(place, query)
+        if step.name == "$value" and index == len(rest) - 1 and isinstance(place, _Value):
+            return _raw_value(place, query)
         place = _step(place, step)
     match place:
         case _Many():
@@ -168,7 +176,7 @@ def _missing(step: Segment) -> Fault:
 
 def _step(place: _Place, step: Segment) -> _Place:
     if isinstance(place, _Value):
-        raise _missing(step)
+        return _inner(place, step)
     if step.name.startswith(NAMESPACE):
         return _cast(place, step)
     if isinstance(place, _Many):
@@ -180,6 +188,14 @@ def _step(place: _Place, step: Segment) -> _Place:
     if step.called or (step.name not in properties and step.name not in place.definition.values):
         raise _missing(step)
     return _Value(value=place.definition.values[step.name], path=f"{place.path}/{step.name}")
+
+
+def _inner(place: _Value, step: Segment) -> _Value:
+    """A property of a property's value: ``DisplayName/UserLocalizedLabel``."""
+    value = plain(place.value)
+    if step.called or not isinstance(value, dict) or step.name not in value:
+        raise _missing(step)
+    return _Value(value=value[step.name], path=f"{place.path}/{step.name}")
 
 
 def _follow(place: _One, step: Segment, target: str, *, many: bool) -> _Place:
@@ -278,3 +294,17 @@ def _value(place: _Value, query: str, base: str) -> Reply:
     value = plain(place.value)
     body = value if isinstance(value, dict) else {"value": value}
     return json_reply({"@odata.context": f"{base}$metadata#{place.path}", **body})
+
+
+def _raw_value(place: _Value, query: str) -> Reply:
+    """``/$value``: a primitive value as plain text."""
+    read_asked(query, "MetadataBase", filterable=False)
+    if place.value is None:
+        return Reply(status=204)
+    if isinstance(place.value, bool):
+        text = str(place.value).lower()
+    elif isinstance(place.value, str | int | float):
+        text = str(place.value)
+    else:
+        raise fault("ODataUnsupported", feature="$value of a property that is not primitive")
+    return Reply(status=200, headers=(("Content-Type", "text/plain"), VERSION), body=text.encode())

@@ -11,7 +11,7 @@ from typing import Any
 from orgstead.errors import Fault, fault
 from orgstead.model.schema import Schema
 from orgstead.wire.definitions.labels import read_label
-from orgstead.wire.definitions.read_columns import read_column
+from orgstead.wire.definitions.read_columns import read_lookup
 from orgstead.wire.definitions.read_options import read_option_value
 from orgstead.wire.definitions.read_relationships import read_one_to_many
 from orgstead.wire.definitions.read_tables import read_table
@@ -53,7 +53,7 @@ def _lookup_with_relationships(body: dict[str, Any], made: Making) -> dict[str, 
         raise fault(
             "InvalidPayload", message=f"OneToManyRelationships must be an array of 1 to {MAX_ENTITIES}."
         )
-    lookup = read_column(_needed(body, "Lookup"), made.schema, made.new_id, default="LookupAttributeMetadata")
+    lookup = read_lookup(_needed(body, "Lookup"), made.schema, made.new_id)
     rels = tuple(read_one_to_many(each, made.schema, made.new_id, lookup=False)[0] for each in given)
     return {"lookup": lookup, "relationships": rels}
 

@@ -81,6 +81,9 @@ def decode_change(
         if len(segments) != 1 or first.called:
             raise _missing(segments[-1])
         return _action(first.name, request, query)
+    if first.name not in _SETS:
+        request.only("GET")
+        raise _missing(first)
     if query.strip("&"):
         name = query.split("=")[0][:100]
         raise fault("ODataUnsupported", feature=f"The query option {name} on this resource")
@@ -132,7 +135,7 @@ def _table(request: _Request) -> Table:
         found = next(
             (each for each in request.schema.tables.values() if each.metadata_id == value.lower()), None
         )
-    if found is None:
+    if found is None or found.is_private:
         raise fault("DefinitionNotFound", kind="EntityMetadata", name=value[:100])
     return found
 

@@ -11,9 +11,10 @@ from orgstead.errors import Fault, fault
 from orgstead.languages.odata.aliases import parameter_values
 from orgstead.model.schema import Schema
 from orgstead.wire.definitions.definition import Definition
-from orgstead.wire.definitions.labels import plain
+from orgstead.wire.definitions.labels import LANGUAGE, MAX_LANGUAGES
 from orgstead.wire.definitions.vocabulary import ENUM_TYPES, METADATA_TYPES, is_a, properties_of
 from orgstead.wire.odata.metadata import catalog
+from orgstead.wire.odata.metadata_query import spelled
 from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment
 from orgstead.wire.odata.response import Reply, json_reply
 
@@ -91,10 +92,7 @@ class _Reader:
         )
         self.query = _object(query, "Query", known)
         self.conditions = 0
-        if self.query.get("LabelQuery") is not None:
-            _object(self.query["LabelQuery"], "LabelQuery", ("FilterLanguages", "MissingLabelBehavior"))
-            if self.query["LabelQuery"].get("FilterLanguages"):
-                raise fault("NotSupported", feature="LabelQuery/FilterLanguages of RetrieveMetadataChanges")
+        self.labels = _labels_wanted(self.query.get("LabelQuery"))
 
     def entities(self, definitions: Sequence[Definition]) -> list[dict[str, Any]]:
         """The tables that the query asks for, as complex values."""
@@ -113,12 +111,16 @@ class _Reader:
         rows = []
         for definition in definitions:
             if test(definition.values):
-                row = _written(definition, wanted, "EntityMetadata")
+                row = _written(definition, wanted, "EntityMetadata", self.labels)
                 for link, (keep, columns) in parts.items():
                     found = definition.links[link]()
                     declared = properties_of("EntityMetadata")[1][link].type
                     members = found if isinstance(found, Sequence) else ()
-                    row[link] = [_written(each, columns, declared) for each in members if keep(each.values)]
+                    row[link] = [
+                        _written(each, columns, declared, self.labels)
+                        for each in members
+                        if keep(each.values)
+                    ]
                 rows.append(row)
         return rows
 
@@ -255,7 +257,20 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _written(definition: Definition, columns: Sequence[str] | None, declared: str) -> dict[str, Any]:
+def _labels_wanted(query: Any) -> bool:
+    """Whether a LabelQueryExpression asks for labels of the organisation's language; without languages it does."""
+    if query is None:
+        return True
+    given = _object(query, "LabelQuery", ("FilterLanguages", "MissingLabelBehavior"))
+    languages = _array(given.get("FilterLanguages"), "FilterLanguages")
+    if len(languages) > MAX_LANGUAGES or not all(type(code) is int for code in languages):
+        raise _wrong("FilterLanguages must be an array of language codes")
+    return not languages or LANGUAGE in languages
+
+
+def _written(
+    definition: Definition, columns: Sequence[str] | None, declared: str, labels: bool
+) -> dict[str, Any]:
     """A definition as a complex value with the properties asked for; option sets stand inside of columns."""
     row: dict[str, Any] = {}
     if definition.type != declared:
@@ -263,8 +278,10 @@ def _written(definition: Definition, columns: Sequence[str] | None, declared: st
     names = definition.values if columns is None else (*columns, *ALWAYS)
     for name in names:
         if name in definition.values:
-            row[name] = plain(definition.values[name])
+            row[name] = spelled(definition.values[name], labels)
     if "OptionSet" in definition.links and (columns is None or "OptionSet" in columns):
         found = definition.links["OptionSet"]()
-        row["OptionSet"] = _written(found, None, found.type) if isinstance(found, Definition) else None
+        row["OptionSet"] = (
+            _written(found, None, found.type, labels) if isinstance(found, Definition) else None
+        )
     return row

@@ -22,7 +22,7 @@ from orgstead.wire.definitions.vocabulary import (
 )
 from orgstead.wire.odata.paths import NAMESPACE
 
-__all__ = ["Asked", "Reading", "matching", "project", "read_asked", "typed"]
+__all__ = ["Asked", "Reading", "matching", "project", "read_asked", "spelled", "typed"]
 
 LABEL_LANGUAGES = "LabelLanguages"
 MAX_EXPAND_DEPTH = 5
@@ -260,26 +260,27 @@ def project(
     values = definition.values
     if select is None:
         for name, value in values.items():
-            row[name] = _plain(value, at.labels)
+            row[name] = spelled(value, at.labels)
     else:
         for name in select:
             if name in values:
-                row[name] = _plain(values[name], at.labels)
+                row[name] = spelled(values[name], at.labels)
         row.setdefault("MetadataId", values["MetadataId"])
     for each in expand:
         _expanded(row, definition, each, declared, at)
     return row
 
 
-def _plain(value: Any, labels: bool) -> Any:
+def spelled(value: Any, labels: bool) -> Any:
+    """A property value written out; with ``labels`` False its labels have no texts."""
     if labels:
         return plain(value)
     if isinstance(value, Caption):
         return {"LocalizedLabels": [], "UserLocalizedLabel": None}
     if isinstance(value, dict):
-        return {key: _plain(each, labels) for key, each in value.items()}
+        return {key: spelled(each, labels) for key, each in value.items()}
     if isinstance(value, list):
-        return [_plain(each, labels) for each in value]
+        return [spelled(each, labels) for each in value]
     return value
 
 

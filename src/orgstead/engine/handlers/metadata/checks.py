@@ -76,9 +76,9 @@ def wanted(call: Call, name: str, kind: type[T]) -> T:
 
 
 def known_table(schema: Schema, name: str) -> Table:
-    """A table by its logical name; raises DefinitionNotFound."""
+    """A table by its logical name; raises DefinitionNotFound, also for the product's own private tables."""
     table = schema.tables.get(name)
-    if table is None:
+    if table is None or table.is_private:
         raise fault("DefinitionNotFound", kind="entity", name=name[:100])
     return table
 

@@ -83,8 +83,9 @@ def add_column(draft: Draft, table_name: str, column: Column) -> None:
     added = [column, *companions(column, draft.call.new_id)]
     if column.type == "money":
         added += _money_columns(draft, table, column)
+    navigations = draft.navigations(table_name)
     for each in added:
-        if each.name in table.columns:
+        if each.name in table.columns or (each.name in navigations and not each.is_lookup):
             raise fault("ColumnExists", name=each.name, table=table_name)
     draft.put_columns(table_name, added)
     if column.type == "money":

@@ -17,9 +17,12 @@ __all__ = [
     "RELATIONSHIP",
     "add_to_solution",
     "forget_component",
+    "option_prefix",
 ]
 
 ENTITY, ATTRIBUTE, OPTION_SET, RELATIONSHIP, ENTITY_KEY = 1, 2, 9, 10, 14
+# That of a default publisher.
+OPTION_PREFIX = 10_000
 
 
 def add_to_solution(call: Call, kind: int, id: str) -> None:
@@ -27,10 +30,10 @@ def add_to_solution(call: Call, kind: int, id: str) -> None:
 
     Raises SolutionNotFound and SolutionManaged.
     """
-    name = call.parameters.get("solution") or call.options.solution
-    if not name:
+    name = _named(call)
+    if name is None:
         return
-    solution = _solution(call, str(name))
+    solution = _solution(call, name)
     components = call.schema.tables["solutioncomponent"]
     if call.unit.find(components, {"objectid": id, "solutionid": Ref("solution", solution)}, 1):
         return
@@ -49,6 +52,28 @@ def add_to_solution(call: Call, kind: int, id: str) -> None:
         "versionnumber": call.unit.next_version(),
     }
     call.unit.insert(components, [row])
+
+
+def _named(call: Call) -> str | None:
+    name = call.parameters.get("solution") or call.options.solution
+    return str(name) if name else None
+
+
+def option_prefix(call: Call) -> int:
+    """What values of new options start with: the publisher of the named solution says, else 10,000.
+
+    Raises SolutionNotFound and SolutionManaged.
+    """
+    name = _named(call)
+    if name is None:
+        return OPTION_PREFIX
+    row = call.unit.get(call.schema.tables["solution"], _solution(call, name), ("publisherid",))
+    publisher = None if row is None else row["publisherid"]
+    if not isinstance(publisher, Ref) or not isinstance(publisher.key, str):
+        return OPTION_PREFIX
+    row = call.unit.get(call.schema.tables["publisher"], publisher.key, ("customizationoptionvalueprefix",))
+    prefix = None if row is None else row["customizationoptionvalueprefix"]
+    return prefix if isinstance(prefix, int) else OPTION_PREFIX
 
 
 def _solution(call: Call, name: str) -> str:

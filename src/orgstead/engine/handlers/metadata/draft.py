@@ -1,6 +1,6 @@
 """A change of definitions in the making: many edits, one new schema."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from orgstead.engine.handlers.metadata.checks import known_table
@@ -45,6 +45,18 @@ class Draft:
         made = (*self._one_to_many, *self._many_to_many)
         known = (*self.schema.one_to_many, *self.schema.many_to_many)
         return any(name.lower() == wanted for name in (*made, *known))
+
+    def navigations(self, table: str) -> set[str]:
+        """The names of a table's navigation properties by now."""
+        ones = {**self.schema.one_to_many, **self._one_to_many}.values()
+        found = {rel.referencing_navigation for rel in ones if rel is not None and rel.referencing == table}
+        found |= {rel.referenced_navigation for rel in ones if rel is not None and rel.referenced == table}
+        for crossing in {**self.schema.many_to_many, **self._many_to_many}.values():
+            if crossing is not None and crossing.entity1 == table:
+                found.add(crossing.entity1_navigation)
+            if crossing is not None and crossing.entity2 == table:
+                found.add(crossing.entity2_navigation)
+        return found
 
     def entity_sets(self) -> set[str]:
         """All entity set names by now."""
@@ -123,12 +135,35 @@ class Draft:
         self._choices[name] = None
 
     def commit(self) -> None:
-        """Make it the schema."""
-        self.call.replace_schema(
-            self.schema.evolve(
-                tables=self._tables,
-                one_to_many=self._one_to_many,
-                many_to_many=self._many_to_many,
-                choices=self._choices,
-            )
+        """Make it the schema; raises InvalidDefinition when two definitions would have one id."""
+        new = self.schema.evolve(
+            tables=self._tables,
+            one_to_many=self._one_to_many,
+            many_to_many=self._many_to_many,
+            choices=self._choices,
         )
+        _check_ids(new)
+        self.call.replace_schema(new)
+
+
+def _check_ids(schema: Schema) -> None:
+    seen: dict[str, str] = {}
+    for name, id in _ids(schema):
+        if seen.setdefault(id, name) != name:
+            raise fault("InvalidDefinition", what=name, reason=f"its MetadataId is that of {seen[id]}")
+
+
+def _ids(schema: Schema) -> Iterator[tuple[str, str]]:
+    """Every definition's name and id."""
+    for table in schema.tables.values():
+        yield table.logical_name, table.metadata_id
+        for column in table.columns.values():
+            yield f"{table.logical_name}.{column.name}", column.metadata_id
+        for key in table.keys:
+            yield f"the key {table.logical_name}.{key.schema_name}", key.metadata_id
+    for rel in schema.one_to_many.values():
+        yield rel.schema_name, rel.metadata_id
+    for crossing in schema.many_to_many.values():
+        yield crossing.schema_name, crossing.metadata_id
+    for choice in schema.choices.values():
+        yield choice.name, choice.metadata_id

@@ -10,6 +10,12 @@ from typing import Any
 
 from orgstead.engine.handlers.metadata.checks import known_choice, known_column, known_table, wanted
 from orgstead.engine.handlers.metadata.columns import MAX_OPTIONS
+from orgstead.engine.handlers.metadata.components import (
+    ATTRIBUTE,
+    OPTION_SET,
+    add_to_solution,
+    option_prefix,
+)
 from orgstead.engine.handlers.metadata.draft import Draft
 from orgstead.engine.registry import Call, handles
 from orgstead.errors import fault
@@ -21,8 +27,8 @@ __all__ = [
     "update_state_value",
 ]  # fmt: skip
 
-# Where custom options start without a publisher that says otherwise.
-FIRST_VALUE = 100_000_000
+# How many values each prefix of a publisher has: 10,000 makes 100,000,000 to 100,009,999.
+BLOCK = 10_000
 INT32 = 2**31
 
 _TEXT, _LABEL = "Edm.String", "mscrm.Label"
@@ -64,6 +70,8 @@ class _Place:
         else:
             self.draft.put_columns(self.table, [replace(self.owner, options=tuple(options))])
         self.draft.commit()
+        kind = OPTION_SET if isinstance(self.owner, Choice) else ATTRIBUTE
+        add_to_solution(self.draft.call, kind, self.owner.metadata_id)
 
 
 def _place(call: Call) -> _Place:
@@ -79,11 +87,16 @@ def _place(call: Call) -> _Place:
 
 
 def _new_value(call: Call, place: _Place) -> int:
-    """The value asked for, or the next free one."""
+    """The value asked for, or the next free one of the publisher's."""
     value = call.parameters.get("value")
     taken = {option.value for option in place.owner.options}
     if value is None:
-        return max([FIRST_VALUE - 1, *taken]) + 1
+        first = option_prefix(call) * BLOCK
+        mine = [each for each in taken if first <= each < first + BLOCK]
+        following = max(mine, default=first - 1) + 1
+        return (
+            following if following < first + BLOCK else next(i for i in range(first, INT32) if i not in taken)
+        )
     if type(value) is not int or not -INT32 <= value < INT32:
         raise fault("InvalidArgument", message="The value of an option must be a 32-bit integer.")
     if value in taken:

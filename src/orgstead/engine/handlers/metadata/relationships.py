@@ -103,6 +103,8 @@ def _relate(draft: Draft, rel: OneToMany, navigation: str) -> None:
     )
     _check_navigation(draft, rel.referenced, made.referenced_navigation)
     _check_navigation(draft, rel.referencing, made.referencing_navigation)
+    if rel.referenced == rel.referencing and made.referenced_navigation == made.referencing_navigation:
+        raise _invalid(rel.schema_name, "its two navigation properties need different names")
     draft.relate(made)
 
 
@@ -115,14 +117,10 @@ def _check_cascade(what: str, cascade: Cascade) -> None:
 
 
 def _check_navigation(draft: Draft, table: str, name: str) -> None:
-    """Navigation properties of a table have different names."""
-    schema = draft.schema
-    taken = {rel.referencing_navigation for rel in schema.referencing.get(table, ())}
-    taken |= {rel.referenced_navigation for rel in schema.referenced.get(table, ())}
-    for crossing in schema.crossing.get(table, ()):
-        taken |= {crossing.entity1_navigation, crossing.entity2_navigation}
-    if name in taken:
-        raise _invalid(table, f"it has a navigation property {name} already")
+    """Navigation properties of a table have names that no other property of it has."""
+    column = draft.table(table).columns.get(name)
+    if name in draft.navigations(table) or (column is not None and not column.is_lookup):
+        raise _invalid(table, f"it has a property {name} already")
     if not name.isidentifier() or not name.isascii() or len(name) > 128:
         raise fault("NameCharacters", name=name[:100])
 

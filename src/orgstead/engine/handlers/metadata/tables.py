@@ -17,6 +17,7 @@ from orgstead.engine.handlers.metadata.checks import (
 from orgstead.engine.handlers.metadata.columns import add_column
 from orgstead.engine.handlers.metadata.components import ENTITY, add_to_solution, forget_component
 from orgstead.engine.handlers.metadata.draft import Draft
+from orgstead.engine.handlers.metadata.filters import announce_messages, forget_messages
 from orgstead.engine.handlers.metadata.standard import (
     relate_activities,
     relate_notes,
@@ -43,6 +44,7 @@ def create_entity(call: Call) -> Any:
     draft, table = Draft(call), wanted(call, "table", Table)
     primary = _add(draft, table)
     draft.commit()
+    announce_messages(call, table.logical_name)
     add_to_solution(call, ENTITY, table.metadata_id)
     return {"EntityId": table.metadata_id, "AttributeId": primary.metadata_id}
 
@@ -58,6 +60,7 @@ def create_entities(call: Call) -> Any:
         _add(draft, table)
     draft.commit()
     for table in tables:
+        announce_messages(call, table.logical_name)
         add_to_solution(call, ENTITY, table.metadata_id)
     return {"EntityIds": [table.metadata_id for table in tables]}
 
@@ -193,15 +196,21 @@ def delete_entity(call: Call) -> Any:
         raise fault("ComponentInUse", kind="Entity", id=table.metadata_id, count=using)
     for rel in inbound:
         _release(call, rel)
-    for tie in (*call.schema.referencing.get(name, ()), *call.schema.referenced.get(name, ())):
+    ties = (*call.schema.referencing.get(name, ()), *call.schema.referenced.get(name, ()))
+    for tie in ties:
         draft.unrelate(tie)
     for many in crossing:
         draft.uncross(many.schema_name)
         draft.drop(many.intersect)
     draft.drop(name)
     draft.commit()
-    ids = [table.metadata_id, *(column.metadata_id for column in table.columns.values() if column.is_custom)]
-    forget_component(call, *ids, *(many.metadata_id for many in crossing))
+    forget_messages(call, name)
+    gone = [table.metadata_id]
+    gone += [column.metadata_id for column in table.columns.values() if column.is_custom]
+    gone += [key.metadata_id for key in table.keys]
+    gone += [rel.metadata_id for rel in ties if rel.is_custom]
+    gone += [many.metadata_id for many in crossing]
+    forget_component(call, *gone)
     return None
 
 

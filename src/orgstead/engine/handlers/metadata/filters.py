@@ -1,0 +1,35 @@
+"""Which messages a table takes, as rows of sdkmessagefilter: clients ask them before they use bulk messages.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/bulk-operations
+"""
+
+from orgstead.engine.registry import Call
+from orgstead.model.messages import Create, Delete
+from orgstead.model.record import Record, Ref
+
+__all__ = ["announce_messages", "forget_messages"]
+
+# What every table takes; the shipped ones have such rows from the start.
+MESSAGES = ("Create", "CreateMultiple", "Update", "UpdateMultiple", "Upsert", "UpsertMultiple", "Delete")
+FILTERS = "sdkmessagefilter"
+MAX_FILTERS = 1000
+
+
+def announce_messages(call: Call, table: str) -> None:
+    """Add the rows of a new table, as far as the organisation has rows of these messages."""
+    messages = call.schema.tables.get("sdkmessage")
+    if messages is None or FILTERS not in call.schema.tables:
+        return
+    for name in MESSAGES:
+        for id in call.unit.find(messages, {"name": name}, 1):
+            values = {"primaryobjecttypecode": table, "sdkmessageid": Ref("sdkmessage", id)}
+            call.send_as_system(Create(record=Record(table=FILTERS, values=values)))
+
+
+def forget_messages(call: Call, table: str) -> None:
+    """Delete the rows of a deleted table."""
+    filters = call.schema.tables.get(FILTERS)
+    if filters is None:
+        return
+    for id in call.unit.find(filters, {"primaryobjecttypecode": table}, MAX_FILTERS):
+        call.send_as_system(Delete(ref=Ref(FILTERS, id)))
