@@ -42,18 +42,18 @@ SHOWN = (
     "Preference-Applied, OData-EntityId, OData-Version, Location, ETag, Retry-After, "
     "x-ms-service-request-id, req_id"
 )
-CORS = (("access-control-allow-origin", "*"), ("access-control-expose-headers", SHOWN))
+CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", SHOWN))
 ASKED = (
     "Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, OData-Version, OData-MaxVersion, "
     "x-ms-client-request-id, MSCRM.SolutionUniqueName, MSCRM.MergeLabels, MSCRM.SuppressDuplicateDetection, "
     "Consistency, MSCRM.BypassCustomPluginExecution"
 )
 PREFLIGHT = (
-    ("access-control-allow-methods", "GET, POST, PATCH, PUT, DELETE, OPTIONS"),
-    ("access-control-allow-headers", ASKED),
-    ("access-control-max-age", "3600"),
+    ("Access-Control-Allow-Methods", "GET, POST, PATCH, PUT, DELETE, OPTIONS"),
+    ("Access-Control-Allow-Headers", ASKED),
+    ("Access-Control-Max-Age", "3600"),
 )
-COMMON = (("x-content-type-options", "nosniff"), ("cache-control", "no-cache"))
+COMMON = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))
 
 
 class Application:
@@ -103,7 +103,7 @@ class Application:
     ) -> None:
         version, _, path = raw[len(API) :].partition("/")
         identifier = request_id()
-        extra = [*COMMON, *CORS, ("x-ms-service-request-id", identifier), ("req_id", identifier)]
+        extra = [*COMMON, *CORS, ("x-ms-service-request-id", identifier), ("REQ_ID", identifier)]
         if "x-ms-client-request-id" in headers:
             extra.append(("x-ms-client-request-id", headers["x-ms-client-request-id"][:100]))
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
@@ -119,7 +119,7 @@ class Application:
             )
         except Fault as error:
             if error.name == "Unauthenticated":
-                extra.append(("www-authenticate", self._challenge(origin, error)))
+                extra.append(("WWW-Authenticate", self._challenge(origin, error)))
             reply = failure(error)
         else:
             reply = await self._dataverse.answer(

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from orgstead.errors import fault
@@ -67,9 +68,25 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+class _Name(bytes):
+    """A header's name in its own spelling.
+
+    ASGI servers send names in lower case, which HTTP allows; but clients look for ``OData-EntityId`` letter by letter
+    in plain dictionaries, the asynchronous half of Microsoft's Python client among them.
+    """
+
+    def lower(self) -> bytes:
+        return self
+
+
+@lru_cache(maxsize=256)
+def _name(text: str) -> bytes:
+    return _Name(text.encode("latin-1"))
+
+
 async def send_answer(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
     """Send an answer whole."""
-    raw = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]
+    raw = [(_name(name), value.encode("latin-1", "replace")) for name, value in headers]
     if status not in (204, 304):
         raw.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": raw})
