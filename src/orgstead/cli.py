@@ -7,6 +7,7 @@ import click
 
 from orgstead import __version__
 from orgstead.config import Config, ConfigError, read_config, redacted
+from orgstead.errors import Fault
 
 try:
     from orgstead.commands import certify, fill, open_quietly, run, sign
@@ -50,7 +51,20 @@ def _config(**given: Any) -> Config:
         raise click.ClickException(str(error)) from None
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Says a failure in a line."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except Fault as error:
+            raise click.ClickException(" ".join(filter(None, (error.message, error.hint)))) from None
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}") from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """An organisation of your own that speaks the Dynamics 365 protocols."""
 
@@ -65,10 +79,7 @@ def main() -> None:
 def serve(**given: Any) -> None:
     """Answer over HTTP and HTTPS until stopped."""
     config = _config(**given)
-    try:
-        run(config, (lambda text: None) if config.silent else click.echo)
-    except OSError as error:
-        raise click.ClickException(f"Cannot listen on {config.host}: {error.strerror or error}.") from None
+    run(config, (lambda text: None) if config.silent else click.echo)
 
 
 @main.command()

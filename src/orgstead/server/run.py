@@ -39,9 +39,9 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         made.bind((host, port))
         made.listen(BACKLOG)
-    except OSError:
+    except OSError as error:
         made.close()
-        raise
+        raise OSError(error.errno, f"Cannot listen on port {port}: {error.strerror}", host) from error
     made.setblocking(False)
     return made
 

@@ -80,8 +80,8 @@ def user_messages(
 def read_rows(solution: str, names: dict[str, str]) -> Iterator[Message]:
     """The rows of a shipped solution, in the order of its file.
 
-    A value ``{"ref": "table/name"}`` refers to the row with that id or that name in the file; texts may hold
-    ``{placeholders}`` of ``names``.
+    A value ``{"ref": "table/name"}`` refers to the row with that id or that name in the file; a list is the parties of
+    an activity; texts may hold ``{placeholders}`` of ``names``.
     """
     path = files("orgstead.solutions").joinpath(solution, "rows.jsonl")
     known: dict[str, Ref] = {}
@@ -106,8 +106,13 @@ def read_rows(solution: str, names: dict[str, str]) -> Iterator[Message]:
 
 
 def _value(value: Any, known: dict[str, Ref], names: dict[str, str]) -> Any:
+    if isinstance(value, list):
+        return tuple(
+            Record(table="activityparty", values={k: _value(v, known, names) for k, v in each.items()})
+            for each in value
+        )
     if isinstance(value, dict):
-        target = value["ref"]
+        target = value["ref"].format(**names)
         if target in known:
             return known[target]
         table, _, id = target.partition("/")

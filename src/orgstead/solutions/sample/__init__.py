@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 
 from orgstead.model.messages import Message
-from orgstead.solutions.first import read_rows
+from orgstead.solutions.first import FirstIds, read_rows
 
 __all__ = ["sample_messages"]
 
 
 def sample_messages() -> Iterator[Message]:
     """The sample rows as messages, always the same."""
-    return read_rows("sample", {})
+    names = {
+        "administrator": FirstIds.administrator,
+        "currency": FirstIds.currency,
+        "unit": FirstIds.business_unit,
+    }
+    return read_rows("sample", names)
