@@ -121,6 +121,7 @@ def _compared(name: str) -> st.SearchStrategy[Condition]:
     return st.one_of(kinds)
 
 
+PLACES = {"contains": ("%", "%"), "begins-with": ("", "%"), "ends-with": ("%", ""), "like": ("", "")}
 PATTERNS = st.lists(
     st.sampled_from((*LETTERS, "%", "_", "[ab]", "[^a]", "[Ä-É]", "[%]", "[_]", "[[]", "[a")), max_size=4
 ).map("".join)
@@ -129,12 +130,18 @@ CONDITIONS: st.SearchStrategy[Condition] = st.one_of(
     st.builds(
         lambda op, v: Condition(Field("text"), op, (v,)),
         st.sampled_from(
-            ("contains", "not-contains", "begins-with", "not-begin-with", "ends-with", "not-end-with")
+            (
+                "contains",
+                "not-contains",
+                "begins-with",
+                "not-begin-with",
+                "ends-with",
+                "not-end-with",
+                "like",
+                "not-like",
+            )
         ),
-        TEXT,
-    ),
-    st.builds(
-        lambda op, v: Condition(Field("text"), op, (v,)), st.sampled_from(("like", "not-like")), PATTERNS
+        PATTERNS,
     ),
     st.builds(
         lambda op, v: Condition(Field("colours"), op, tuple(v)),
@@ -242,14 +249,9 @@ def holds(row: Row, predicate: Predicate) -> bool:
             return bool(mine >= others[0])
         case "between":
             return bool(others[0] <= mine <= others[1])
-        case "contains":
-            return others[0] in mine
-        case "begins-with":
-            return str(mine).startswith(others[0])
-        case "ends-with":
-            return str(mine).endswith(others[0])
-        case "like":
-            return _like(predicate.values[0]).fullmatch(str(row["text"])) is not None
+        case "contains" | "begins-with" | "ends-with" | "like":
+            before, after = PLACES[predicate.operator]
+            return _like(f"{before}{predicate.values[0]}{after}").fullmatch(str(row["text"])) is not None
         case "contain-values":
             return bool({*mine} & {*others})
     raise TypeError(predicate.operator)
