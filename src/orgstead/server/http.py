@@ -1,5 +1,6 @@
 """The little of HTTP that every adapter needs: headers, bodies, addresses, answers."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import lru_cache
@@ -14,17 +15,19 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_HEADERS = 100
+# A body of the largest size over a slow line.
+BODY_SECONDS = 300
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
     """Header values by lower-case name; repeated headers are joined by commas."""
+    if len(scope["headers"]) > MAX_HEADERS:
+        raise fault("InvalidHeader", name="headers", value=f"more than {MAX_HEADERS}")
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key = name.decode("latin-1")
         text = value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    if len(headers) > MAX_HEADERS:
-        raise fault("InvalidHeader", name="headers", value=f"more than {MAX_HEADERS}")
     return headers
 
 
@@ -53,6 +56,14 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
     length = headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise fault("PayloadTooLarge", limit=limit)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _whole(receive, limit)
+    except TimeoutError:
+        raise fault("RequestTimeout", seconds=BODY_SECONDS) from None
+
+
+async def _whole(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:

@@ -11,6 +11,8 @@ from typing import Any
 
 import uvicorn
 
+from orgstead.server.protocol import HEAD_SECONDS, bounded
+
 __all__ = ["Listener", "bind", "serve"]
 
 BACKLOG = 2048
@@ -54,9 +56,19 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: Any, listeners: Sequence[Listener], *, max_connections: int = 1000) -> None:
-    """Answer on all listeners until SIGINT or SIGTERM, then let what runs finish."""
-    servers = [_Server(_config(app, listener, max_connections)) for listener in listeners]
+async def serve(
+    app: Any,
+    listeners: Sequence[Listener],
+    *,
+    max_connections: int = 1000,
+    head_seconds: float = HEAD_SECONDS,
+) -> None:
+    """Answer on all listeners until SIGINT or SIGTERM, then let what runs finish.
+
+    ``head_seconds`` is how long a request may take to arrive up to its body.
+    """
+    protocol = bounded(head_seconds)
+    servers = [_Server(_config(app, listener, max_connections, protocol)) for listener in listeners]
 
     def stop() -> None:
         for server in servers:
@@ -73,10 +85,10 @@ async def serve(app: Any, listeners: Sequence[Listener], *, max_connections: int
     )
 
 
-def _config(app: Any, listener: Listener, max_connections: int) -> uvicorn.Config:
+def _config(app: Any, listener: Listener, max_connections: int, protocol: type[Any]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=protocol,
         loop="asyncio",
         lifespan="off",
         interface="asgi3",

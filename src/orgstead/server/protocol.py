@@ -1,0 +1,64 @@
+"""HTTP/1.1 on a connection, with bounds on the time and the size of what comes before a body.
+
+uvicorn waits for the first request of a connection, and for the rest of one that has begun, without end: a few hundred
+connections that say nothing would keep everybody else out. And it takes headers of any size.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+__all__ = ["HEAD_SECONDS", "bounded"]
+
+HEAD_SECONDS = 30.0
+# Dataverse takes addresses of 32 KB, and 64 KB in a batch.
+MAX_HEAD = 128 * 1024
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+def bounded(seconds: float) -> type[HttpToolsProtocol]:
+    """A protocol that closes a connection when the head of its next request takes longer, or is larger."""
+
+    class Protocol(HttpToolsProtocol):
+        _late: asyncio.TimerHandle | None = None
+        _size = 0
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._wait()
+
+        def data_received(self, data: bytes) -> None:
+            self._size += len(data)
+            super().data_received(data)
+            if self._late is not None and self._size > MAX_HEAD:
+                self.transport.write(TOO_LARGE)
+                self._close()
+
+        def on_message_begin(self) -> None:
+            if self._late is None:
+                self._wait()
+            super().on_message_begin()
+
+        def on_headers_complete(self) -> None:
+            self._come()
+            super().on_headers_complete()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._come()
+            super().connection_lost(exc)
+
+        def _wait(self) -> None:
+            self._size = 0
+            self._late = self.loop.call_later(seconds, self._close)
+
+        def _come(self) -> None:
+            if self._late is not None:
+                self._late.cancel()
+                self._late = None
+
+        def _close(self) -> None:
+            self._come()
+            self.transport.close()
+
+    return Protocol

@@ -1,0 +1,5 @@
+"""The live server for whoever means it harm."""
+
+from tests.live import Live, live, trusted
+
+__all__ = ["Live", "live", "trusted"]
