@@ -18,6 +18,8 @@ ALL = 'odata.include-annotations="*"'
         ({"OData-MaxVersion": "3.0"}, 400),
         ({"OData-MaxVersion": "4.0", "OData-Version": "4.0"}, 200),
         ({"Prefer": "odata.track-changes"}, 400),
+        ({"MSCRM.MergeLabels": "maybe"}, 400),
+        ({"MSCRM.MergeLabels": "true"}, 200),
     ],
 )
 def test_a_header_that_asks_for_what_is_not_there_is_refused_not_ignored(

@@ -31,6 +31,9 @@ def check_headers(headers: Mapping[str, str], *, body: bool) -> None:
     version = headers.get("odata-maxversion", "4.0")
     if version.strip() not in ("4.0", "4.01"):
         raise fault("InvalidHeader", name="OData-MaxVersion", value=version[:50])
+    merge = headers.get("mscrm.mergelabels", "true")
+    if merge.strip().lower() not in ("true", "false"):
+        raise fault("InvalidHeader", name="MSCRM.MergeLabels", value=merge[:50])
     for name in IMPERSONATION:
         if headers.get(name):
             raise fault("ODataUnsupported", feature=f"Impersonation by the header {name}")
