@@ -77,12 +77,19 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    await asyncio.gather(
+    running = asyncio.gather(
         *(
             server.serve(sockets=[listener.socket])
             for server, listener in zip(servers, listeners, strict=True)
         )
     )
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        # Whoever cancels wants an orderly end, too.
+        stop()
+        await running
+        raise
 
 
 def _config(app: Any, listener: Listener, max_connections: int, protocol: type[Any]) -> uvicorn.Config:
