@@ -1,7 +1,7 @@
 """Every comparison of a plan, with nulls among the rows, by operators that queries name."""
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import pytest
@@ -195,6 +195,39 @@ def test_a_fraction_lies_between_whole_numbers(filled: Database) -> None:
     assert names(filled, condition("exact", "eq", 9.9)) == ["4"]
     assert names(filled, condition("exact", "eq", 10)) == ["5"]
     assert names(filled, condition("real", "eq", Decimal("0.1"))) == ["4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("big", Decimal(1)),
+        ("price", Decimal("0.0001")),
+        ("exact", Decimal("0.01")),
+        ("fine", Decimal("0.0000000001")),
+        ("none", Decimal(1)),
+    ],
+)
+def test_literals_between_the_largest_values_of_a_column_are_compared_exactly(
+    database: Database, name: str, unit: Decimal
+) -> None:
+    exactly = Context(prec=100)
+    whole = (-(2**63), -(2**62) - 1, -(2**53) - 1, 0, 1, 2**62 + 1, 2**63 - 2, 2**63 - 1)
+    values = [exactly.multiply(Decimal(each), unit) for each in whole]
+    made = database.add("thing", *({name: int(each) if name == "big" else each} for each in values))
+    mine = condition("thingid", "in", *made)
+    for each in whole:
+        for part in map(
+            Decimal, ("0", "0.5", "0.9999999999999999999999999", "0.0000000000000000000000001", "-1")
+        ):
+            literal = exactly.multiply(exactly.add(Decimal(each), part), unit)
+            for operator, holds in HOLDS.items():
+                expected = [id for id, value in zip(made, values, strict=True) if holds(value, literal)]
+                asked = And((mine, condition(name, operator, literal)))
+                assert ids(database, "thing", asked) == expected, (operator, literal)
+            equal = [id for id, value in zip(made, values, strict=True) if value == literal]
+            assert ids(database, "thing", And((mine, condition(name, "in", literal, unit / 2)))) == equal
+    with database.store.write() as writing:
+        writing.delete(database.table("thing"), made)
 
 
 def test_finding_by_a_value_takes_the_same_values_as_a_comparison(filled: Database) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,7 +18,7 @@ from orgstead.errors import Fault
 from orgstead.model.query import Aggregate, Field, Query
 from orgstead.model.schema import Schema
 from orgstead.store.open import open_store
-from tests.store.conftest import Open
+from tests.store.conftest import FILES, Open
 from tests.store.store_pieces import (
     SMALL,
     Database,
@@ -262,10 +263,13 @@ def test_rows_written_in_opposite_orders_end_in_a_coded_fault_at_worst(database:
     assert outcomes.count(None) > 0
 
 
-@pytest.fixture
-def untouched(new_postgres_database: Callable[[], str]) -> str:
+@pytest.fixture(params=FILES)
+def untouched(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a database that nobody has opened yet."""
-    return new_postgres_database()
+    if request.param == "sqlite":
+        return str(tmp_path / "data")
+    new: Callable[[], str] = request.getfixturevalue("new_postgres_database")
+    return new()
 
 
 def test_threads_that_open_an_empty_database_at_once_all_succeed(untouched: str) -> None:
@@ -278,6 +282,16 @@ def test_threads_that_open_an_empty_database_at_once_all_succeed(untouched: str)
     assert _at_once(work, 5) == [0] * 5
     with _again(untouched) as mine, mine.read() as unit:
         assert [unit.read_setting(f"thread {number}") for number in range(5)] == ["here"] * 5
+
+
+def test_threads_that_open_and_close_an_empty_file_at_once_all_succeed(tmp_path: Path) -> None:
+    # Often: the first one makes the file in next to no time.
+    for file in range(40):
+
+        def work(number: int, url: str = str(tmp_path / str(file))) -> None:
+            open_store(url).close()
+
+        assert _at_once(work) == [None] * WRITERS
 
 
 _OPENER = """

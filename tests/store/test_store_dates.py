@@ -16,6 +16,7 @@ INSTANTS = (
     "2023-01-08T00:00:00Z", "2023-03-31T23:59:59Z", "2023-04-01T00:00:00Z", "2023-12-31T12:00:00Z",
     "2024-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "2024-03-01T00:00:00Z", "2024-06-30T22:00:00Z",
     "2024-07-01T00:00:00Z", "2024-12-29T00:00:00Z", "2024-12-31T00:00:00Z", "9999-12-30T12:00:00Z",
+    "9999-12-31T23:59:59Z",
 )  # fmt: skip
 PARTS = ("day", "week", "month", "quarter", "year", "fiscal-period", "fiscal-year")
 
@@ -46,6 +47,14 @@ def _part(when: datetime | date, part: str, first_month: int) -> int:
             return when.year
 
 
+def _moved(when: datetime, by: timedelta) -> datetime:
+    """Local time; it ends with the year 9999, as UTC does."""
+    try:
+        return when + by
+    except OverflowError:
+        return datetime.max
+
+
 def _expected(name: str, part: str, offset: int, first_month: int) -> Counter[int | None]:
     found: Counter[int | None] = Counter([None])
     for text in INSTANTS:
@@ -53,7 +62,7 @@ def _expected(name: str, part: str, offset: int, first_month: int) -> Counter[in
             found[_part(date.fromisoformat(text[:10]), part, first_month)] += 1
         else:
             moved = timedelta(minutes=offset if name == "local" else 0)
-            found[_part(datetime.fromisoformat(text[:-1]) + moved, part, first_month)] += 1
+            found[_part(_moved(datetime.fromisoformat(text[:-1]), moved), part, first_month)] += 1
     return found
 
 

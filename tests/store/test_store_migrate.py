@@ -3,18 +3,23 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from orgstead.errors import Fault
 from orgstead.model.query import Query
 from orgstead.model.record import Ref
-from orgstead.model.schema import Choice, Column, Key, Option, Schema, Table
+from orgstead.model.schema import Choice, Column, ColumnType, Key, Option, Schema, Table
 from orgstead.solutions.load import load_base
+from orgstead.store.dialect import Dialect
+from orgstead.store.dialect_postgres import PostgreSQL
+from orgstead.store.dialect_sqlite import SQLite
+from orgstead.store.forms import form
 from orgstead.store.open import open_store
 from tests.store.conftest import Open
 from tests.store.store_pieces import (
+    LONG,
     SMALL,
     Database,
     column,
@@ -266,6 +271,14 @@ def test_a_column_is_added_empty_written_and_dropped(fresh: Database, new: Colum
             1,
             1,
         ),
+        (column("c", "integer"), column("c", "choice", options=(Option(1, "One"),)), 1, 1),
+        (column("c", "money"), column("c", "decimal", precision=4), Decimal("1.2345"), Decimal("1.2345")),
+        (
+            column("c", "lookup", targets=("piece",)),
+            column("c", "uniqueidentifier"),
+            Ref("piece", guid(1)),
+            guid(1),
+        ),
     ],
 )
 def test_a_column_that_changes_keeps_its_values_in_their_new_form(
@@ -295,7 +308,15 @@ def test_a_column_that_changes_keeps_its_values_in_their_new_form(
         (column("c", "double"), column("c", "integer")),
         (column("c", "integer"), column("c", "double")),
         (column("c", "boolean"), column("c", "datetime", behavior="UserLocal")),
+        # These have one type in SQLite, but their values are kept in different ways.
+        (column("c", "decimal", precision=10), column("c", "money")),
+        (column("c", "integer"), column("c", "decimal", precision=2)),
+        (column("c", "integer"), column("c", "bigint")),
+        (column("c", "integer"), column("c", "boolean")),
+        (column("c", "lookup", targets=("piece",)), column("c", "datetime", behavior="DateOnly")),
+        (column("c", "multichoice"), column("c", "entityname")),
     ],
+    ids=lambda each: each.type,
 )
 def test_another_type_is_refused_and_leaves_tables_and_definitions_as_they_were(
     fresh: Database, before: Column, after: Column
@@ -308,6 +329,46 @@ def test_another_type_is_refused_and_leaves_tables_and_definitions_as_they_were(
     assert plain(fresh.store.load_schema()) == plain(fresh.schema)
     assert _row(fresh)["c"] is None
     _move(fresh, grow(_with(fresh, column("d")), table("new")))
+
+
+@pytest.mark.parametrize("dialect", [SQLite(), PostgreSQL()], ids=lambda each: type(each).__name__)
+def test_columns_that_take_each_others_values_have_one_type_in_the_database(dialect: Dialect) -> None:
+    plain = [column("c", type) for type in get_args(ColumnType)]
+    days = column("c", "datetime", behavior="DateOnly")
+    kinds = [*plain, days, *(column("c", "decimal", precision=count) for count in range(11))]
+    types: dict[str, set[str]] = {}
+    for each in kinds:
+        types.setdefault(form(each), set()).add(dialect.column_type(each))
+    assert {name: found for name, found in types.items() if len(found) > 1} == {}
+
+
+# A connection prepares a statement that comes for the second time, and a pool has several connections.
+OFTEN = 10
+
+
+def _write(database: Database, value: Any, times: int = 1) -> list[Any]:
+    """What ``c`` is after each of so many updates and inserts."""
+    piece, found = database.table("piece"), []
+    for _ in range(times):
+        with database.store.write() as unit:
+            unit.update(piece, guid(1), {"c": value})
+        (made,) = database.add("piece", {"c": value})
+        found += [_row(database)["c"], (database.get("piece", made) or {})["c"]]
+    return found
+
+
+def test_the_time_of_day_is_kept_once_a_calendar_date_has_become_an_instant(fresh: Database) -> None:
+    _move(fresh, _with(fresh, column("c", "datetime", behavior="DateOnly")))
+    _write(fresh, "2024-01-01", OFTEN)
+    _move(fresh, _with(fresh, column("c", "datetime", behavior="UserLocal")))
+    assert _write(fresh, "2024-05-05T13:14:15Z") == ["2024-05-05T13:14:15Z"] * 2
+
+
+def test_a_column_that_comes_back_with_another_type_takes_values_of_that_type(fresh: Database) -> None:
+    for each, value in NEW_COLUMNS:
+        _move(fresh, _with(fresh, each))
+        assert _write(fresh, value, OFTEN) == [value] * 2 * OFTEN
+        _move(fresh, _with(fresh, without=("c",)))
 
 
 def test_places_that_a_value_has_no_room_for_are_refused_and_nothing_has_happened(fresh: Database) -> None:
@@ -329,6 +390,23 @@ def test_a_key_is_added_enforced_and_dropped(fresh: Database) -> None:
     assert caught.value.name == "DuplicateKey"
     _move(fresh, _with(fresh, keys=()))
     fresh.add("piece", {"name": "A", "c": 1})
+
+
+def test_a_key_over_rows_that_share_its_values_is_refused_by_its_name(fresh: Database) -> None:
+    _move(fresh, _with(fresh, column(LONG, "integer")))
+    fresh.add(
+        "piece", {"name": "a", LONG: 1}, {"name": "b", LONG: 2}, {"name": "A", LONG: 1}, {"name": None}, {}
+    )
+    refused = _with(fresh, column("d"), keys=(_key("versionnumber"), _key("name", LONG)))
+    with pytest.raises(Fault) as caught, fresh.store.write() as unit:
+        unit.migrate(fresh.schema, refused)
+    assert caught.value.name == "DuplicateKey"
+    assert f"name, {LONG}" in caught.value.message
+    assert "piece" in caught.value.message
+    assert plain(fresh.store.load_schema()) == plain(fresh.schema)
+    with fresh.store.write() as unit:
+        unit.delete(fresh.table("piece"), [guid(4)])
+    _move(fresh, _with(fresh, column("d"), keys=(_key("versionnumber"), _key("name", LONG))))
 
 
 def test_a_key_with_a_very_long_name_is_named_by_its_fault(fresh: Database) -> None:

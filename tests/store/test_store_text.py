@@ -1,9 +1,15 @@
 """Text is compared without regard to case, with regard to accents, beyond ASCII too; patterns match as LIKE does."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from orgstead.model.query import And, Query
-from tests.store.store_pieces import Database, condition, ids, names, order, pages, refusal
+from orgstead.engine.ports import Store
+from orgstead.model.query import Aggregate, And, Field, Group, Query
+from orgstead.model.schema import Schema
+from orgstead.store.open import MEMORY, open_store
+from tests.store.store_pieces import SMALL, Database, condition, ids, names, order, pages, refusal
 
 TEXTS = (
     "abc", "ABC", "äbc", "ÄBC", "àbc", "éa", "Éa", "ea", "ЖУК", "жук", "ŒUVRE", "œuvre", "a%c", "a_c", "a\\c", "a[b]c",
@@ -156,6 +162,67 @@ def test_a_very_long_pattern_is_answered_or_refused_by_a_coded_fault(
     pattern = unit * (length // len(unit))
     outcome = refusal(lambda: ids(texts, "thing", condition("text", "like", pattern)))
     assert outcome in (None, "QueryTooComplex")
+
+
+@pytest.mark.parametrize(("unit", "operator"), [("a", "like"), ("%a", "like"), ("[ab]", "like"), ("ä", "like"),
+                                              ("a", "contains"), ("\\", "contains"), ("a", "ends-with")])  # fmt: skip
+def test_a_pattern_may_be_as_long_as_a_text_and_no_longer(texts: Database, unit: str, operator: str) -> None:
+    longest = unit * (4_000 // len(unit))
+    assert ids(texts, "thing", condition("text", operator, longest)) == []
+    for longer in (longest + "abcd", unit * 100_000):
+        assert (
+            refusal(lambda value=longer: ids(texts, "thing", condition("text", operator, value)))
+            == "QueryTooComplex"
+        )
+
+
+def _odd_texts(store: Store) -> dict[str, Any]:
+    """What a database makes of letters beyond ASCII and of signs, where the databases differ."""
+    with store.write() as unit:
+        unit.migrate(Schema.empty(), SMALL)
+    database = Database(store, SMALL, "")
+    made = database.add("thing", {"text": "Ä", "other": "ä"}, {"text": "ä", "other": "ä"})
+    count = Aggregate(function="count", alias="n")
+    groups = Query(table="thing", groups=(Group(field=Field("text"), alias="t"),), aggregates=(count,))
+    found = {
+        "groups": sorted(row["n"] for row in database.ask(groups)),
+        "equal to another column": len(ids(database, "thing", condition("text", "eq", Field("other")))),
+        "equal to a value": len(ids(database, "thing", condition("text", "eq", "Ä"))),
+        "twice in a key": refusal(lambda: database.add("order", {"name": "Ä"}, {"name": "ä"})),
+    }
+    _remove(database, made)
+    database.add(
+        "thing",
+        *({"text": text} for text in ("z", "é", "a", "ä", "b", "e", "a_b", "a-c", "ab", "_", "1", "~")),
+    )
+    sorted_ = Query(table="thing", columns=("text",), order=(order("text"),))
+    return {**found, "order": " ".join(row["text"] for row in database.ask(sorted_))}
+
+
+def test_sqlite_folds_ascii_only_among_stored_texts_and_sorts_by_code_point() -> None:
+    store = open_store(MEMORY)
+    assert _odd_texts(store) == {
+        "groups": [1, 1],
+        "equal to another column": 1,
+        "equal to a value": 2,
+        "twice in a key": None,
+        "order": "1 _ a a-c a_b ab b e z ~ ä é",
+    }
+    store.close()
+
+
+def test_postgresql_folds_every_letter_and_sorts_as_people_do(
+    new_postgres_database: Callable[[], str],
+) -> None:
+    store = open_store("", new_postgres_database())
+    assert _odd_texts(store) == {
+        "groups": [2],
+        "equal to another column": 2,
+        "equal to a value": 2,
+        "twice in a key": "DuplicateKey",
+        "order": "_ ~ 1 a ä a_b a-c ab b e é z",
+    }
+    store.close()
 
 
 def test_order_of_words_is_that_of_their_letters_whatever_their_case(database: Database) -> None:

@@ -2,14 +2,17 @@
 
 import math
 import re
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orgstead.engine.ports import UnitOfWork
 from orgstead.errors import Fault
 from orgstead.model.query import Query
 from orgstead.model.record import Ref
@@ -145,21 +148,36 @@ def test_text_that_no_database_takes_is_refused_by_a_coded_fault(any_database: D
         assert caught.value.name == "InvalidValue"
 
 
-@pytest.mark.parametrize("operator", ["eq", "in", "lt", "like", "contains"])
-def test_a_question_with_an_unpaired_surrogate_is_a_coded_fault(
-    any_database: Database, operator: str
+@pytest.mark.parametrize("text", ["a\ud800", "a\x00b", "\x00"])
+@pytest.mark.parametrize("operator", ["eq", "ne", "in", "lt", "like", "contains"])
+def test_a_question_with_text_that_no_database_takes_is_a_coded_fault(
+    any_database: Database, operator: str, text: str
 ) -> None:
-    with pytest.raises(Fault) as caught:
-        ids(any_database, "thing", condition("text", operator, "a\ud800"))
-    assert caught.value.name == "InvalidArgument"
+    for name in ("text", "memo"):
+        question = condition(name, operator, text)
+        assert refusal(partial(ids, any_database, "thing", question)) == "InvalidArgument"
 
 
-def test_writing_an_unpaired_surrogate_is_a_coded_fault_and_writes_nothing(any_database: Database) -> None:
-    (id,) = any_database.fresh()
-    with pytest.raises(Fault) as caught, any_database.store.write() as unit:
-        unit.insert(any_database.table("thing"), [{"thingid": id, "text": "a\ud800"}])
-    assert caught.value.name == "InvalidArgument"
-    assert any_database.get("thing", id) is None
+@pytest.mark.parametrize("text", ["a\ud800", "a\x00b", "\x00"])
+@pytest.mark.parametrize("name", ["text", "memo", "kind"])
+def test_writing_text_that_no_database_takes_is_a_coded_fault_and_writes_nothing(
+    any_database: Database, name: str, text: str
+) -> None:
+    thing = any_database.table("thing")
+    (kept,) = any_database.add("thing", {name: "kept"})
+    new, other = any_database.fresh(2)
+    works: tuple[Callable[[UnitOfWork], object], ...] = (
+        lambda unit: unit.insert(thing, [{"thingid": new, name: text}]),
+        lambda unit: unit.insert(thing, [{"thingid": other, name: "good"}, {"thingid": new, name: text}]),
+        lambda unit: unit.update(thing, kept, {name: text}),
+        lambda unit: unit.find(thing, {name: text}),
+    )
+    for work in works:
+        with pytest.raises(Fault) as caught, any_database.store.write() as unit:
+            work(unit)
+        assert caught.value.name == "InvalidArgument"
+    assert any_database.get("thing", new) is any_database.get("thing", other) is None
+    assert (any_database.get("thing", kept) or {})[name] == "kept"
 
 
 def test_a_decimal_is_kept_to_its_last_place_or_refused_never_rounded(any_database: Database) -> None:

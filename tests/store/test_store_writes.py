@@ -1,12 +1,15 @@
 """Changes of rows: what an update touches, what a key refuses, what a transaction leaves behind."""
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
 from orgstead.engine.ports import BudgetExceeded
 from orgstead.errors import Fault
+from orgstead.model.plan import AllOf, AnyOf, Col, IsNull, NoneOf, Output, Plan, Source, Verdict
 from orgstead.model.query import And, Or, Predicate, Query
 from orgstead.model.record import Ref
 from tests.store.store_pieces import Database, ask, condition, guid, ids, refusal, undone
@@ -259,6 +262,32 @@ def test_a_reader_writes_nothing(database: Database) -> None:
         writing.update(database.table("thing"), id, {"text": "b"})
         assert [row["text"] for row in database.ask(query)] == ["a"]
     assert [row["text"] for row in database.ask(query)] == ["b"]
+
+
+def _negated(inner: Verdict, level: int) -> Verdict:
+    return NoneOf(inner)
+
+
+def _combined(inner: Verdict, level: int) -> Verdict:
+    return (AllOf if level % 2 else AnyOf)((inner, NoneOf(AllOf(()))))
+
+
+@pytest.mark.parametrize("levels", [1_000, 100_000])
+@pytest.mark.parametrize("wrap", [_negated, _combined])
+def test_conditions_nested_in_one_another_too_often_are_a_coded_fault(
+    any_database: Database, wrap: Callable[[Verdict, int], Verdict], levels: int
+) -> None:
+    source = Source("t0", any_database.table("thing"))
+    id = Col("t0", source.table.columns["thingid"])
+    where: Verdict = IsNull(id)
+    for level in range(levels):
+        where = wrap(where, level)
+    plan = Plan(source=source, outputs=(Output("thingid", id, id.column),), where=where)
+    for _ in range(2):
+        with any_database.store.read() as unit:
+            assert refusal(partial(unit.fetch, plan, ())) == "QueryTooComplex"
+            assert refusal(partial(unit.count, plan, (), None)) == "QueryTooComplex"
+            assert unit.find(source.table, {"thingid": guid(0)}) == []
 
 
 @pytest.mark.parametrize("deep", [False, True])

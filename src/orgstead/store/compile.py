@@ -4,7 +4,7 @@ The text depends on the plan's shape and on one bit, ``wide``: whether the value
 the dialect (on SQLite text beyond ASCII, on PostgreSQL numbers that are no 64-bit integers).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -15,6 +15,7 @@ from orgstead.model.plan import (
     AllOf,
     AnyOf,
     Col,
+    Comparison,
     DatePart,
     Descends,
     HasAny,
@@ -35,12 +36,16 @@ from orgstead.model.plan import (
 )
 from orgstead.model.schema import Column
 from orgstead.store.dialect import Dialect
-from orgstead.store.forms import TABLE_SUFFIX, TEXT, Convert, kind
+from orgstead.store.forms import TABLE_SUFFIX, TEXT, Convert, kind, row_decoder
+from orgstead.store.patterns import bounded
 
 __all__ = ["Compiled", "compile_count", "compile_plan", "flat_outputs", "quoted", "short"]
 
 # PostgreSQL cuts longer names off.
 MAX_NAME = 63
+MIRRORED: dict[Comparison, Comparison] = {
+    "eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge",
+}  # fmt: skip
 SYMBOLS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
@@ -72,24 +77,6 @@ def short(name: str) -> str:
     return (
         name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 9]}_{sha256(name.encode()).hexdigest()[:8]}"
     )
-
-
-def row_decoder(
-    count: int, decoders: Mapping[int, Callable[[Any], Any]]
-) -> Callable[[Iterable[Any]], list[Any]]:
-    """What turns the driver's rows into rows of canonical values.
-
-    Where anything has to be converted it is one comprehension with the conversions written out; its source
-    is made of numbers only.
-    """
-    if not decoders:
-        return list
-    scope: dict[str, Any] = {f"d{index}": decode for index, decode in decoders.items()}
-    names = [f"v{index}" for index in range(count)]
-    values = [f"None if {v} is None else d{i}({v})" if i in decoders else v for i, v in enumerate(names)]
-    source = f"lambda rows: [({', '.join(values)},) for {', '.join(names)}, in rows]"
-    made: Callable[[Iterable[Any]], list[Any]] = eval(source, scope)
-    return made
 
 
 def flat_outputs(plan: Plan) -> list[Output]:
@@ -205,24 +192,29 @@ class _Compiler:
     # -- operands ------------------------------------------------------------------------------------------------
     def output(self, output: Output) -> str:
         if isinstance(output.of, Agg) and output.of.function == "avg" and output.of.of is not None:
-            return self.dialect.average(self.operand(output.of.of))
+            of = output.of.of
+            return self.dialect.average(self.operand(of), of.column if isinstance(of, Col) else None)
         return self.operand(output.of)
 
-    def operand(self, operand: Operand, beside: Operand | None = None) -> str:
-        """The text of an operand; ``beside`` is what it is compared with, which types a value that is no column's."""
+    def operand(self, operand: Operand, beside: Operand | None = None, op: Comparison = "eq") -> str:
+        """The text of an operand.
+
+        ``beside`` is what it is compared with, which types a value that is no column's, and ``op`` how.
+        """
         match operand:
             case Col(alias, column, part):
                 name = column.name + TABLE_SUFFIX if part == "table" else column.name
                 return f"{alias}.{quoted(name)}"
             case Param():
-                return self.param(operand, beside)
+                return self.param(operand, beside, op)
             case DatePart():
                 return self.date_part(operand)
             case Agg(function, of):
                 return self.aggregate(function, of)
 
-    def param(self, param: Param, beside: Operand | None = None) -> str:
+    def param(self, param: Param, beside: Operand | None = None, op: Comparison = "eq") -> str:
         column = param.column
+        total = isinstance(beside, Agg) and beside.function == "sum"
         if column is None and beside is not None:
             if isinstance(beside, Agg) and beside.function in ("min", "max", "sum"):
                 beside = beside.of
@@ -234,12 +226,15 @@ class _Compiler:
                     self.dialect.typed_number,
                 )
             column = beside.column if isinstance(beside, Col) and beside.part == "value" else None
-        encode = self.dialect.many(column) if param.many else self.dialect.encoder(column)
+        if param.many:
+            encode: Convert | None = self.dialect.many(column)
+        else:
+            encode = self.dialect.total_encoder(column, op) if total else self.dialect.encoder(column, op)
 
         def typed(placeholder: str) -> str:
             return self.dialect.typed(placeholder, column, many=param.many, wide=self.wide)
 
-        return self.number((param.index, column, param.many), param.index, encode, typed)
+        return self.number((param.index, column, param.many, total, op), param.index, encode, typed)
 
     def number(
         self, key: object, index: int, encode: Convert | None, typed: Callable[[str], str] = str
@@ -273,6 +268,8 @@ class _Compiler:
                 return self.dialect.extreme(function, text, column)
             case "avg":
                 return self.dialect.mean(text, column)
+            case "sum":
+                return self.dialect.total(text, column)
             case _:
                 return f"{function}({text})"
 
@@ -326,8 +323,8 @@ class _Compiler:
             case Descends():
                 return self.descends(verdict)
 
-    def test(self, op: str, left: Operand, right: Operand) -> str:
-        a, b = self.operand(left, right), self.operand(right, left)
+    def test(self, op: Comparison, left: Operand, right: Operand) -> str:
+        a, b = self.operand(left, right, MIRRORED[op]), self.operand(right, left, op)
         if isinstance(left, Col) and isinstance(right, Col) and left.part == right.part == "value":
             if kind(left.column) != kind(right.column):
                 raise fault(
@@ -344,7 +341,9 @@ class _Compiler:
     def like(self, like: Like) -> str:
         text, classes = self.operand(like.of), like.classes
         encode = self.dialect.like_encoder(classes=classes)
-        pattern = self.number((like.pattern.index, "like", classes), like.pattern.index, encode)
+        pattern = self.number(
+            (like.pattern.index, "like", classes), like.pattern.index, lambda value: encode(bounded(value))
+        )
         return self.dialect.like(text, pattern, wide=not like.ascii, classes=classes)
 
     def one_of(self, of: Operand, values: Param) -> str:

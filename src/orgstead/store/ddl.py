@@ -10,7 +10,7 @@ from orgstead.errors import fault
 from orgstead.model.schema import Column, Key, ManyToMany, Schema, Table
 from orgstead.store.compile import quoted
 from orgstead.store.dialect import Dialect
-from orgstead.store.forms import TABLE_SUFFIX, places
+from orgstead.store.forms import TABLE_SUFFIX, form, places
 
 __all__ = ["guards", "kept", "key_index", "statements"]
 
@@ -116,7 +116,7 @@ def _change(table: str, earlier: Column, column: Column, dialect: Dialect) -> It
         yield from dialect.rescale(name, text, earlier, column)
     elif earlier.type == column.type == "datetime" and earlier.date_only != column.date_only:
         yield from dialect.redate(name, text, column)
-    elif dialect.column_type(earlier) != dialect.column_type(column):
+    elif form(earlier) != form(column):
         raise fault("NotSupported", feature=f"Changing the type of {table}.{column.name} to {column.type}")
     if column.polymorphic and not earlier.polymorphic:
         yield f"ALTER TABLE {name} ADD COLUMN {beside} {dialect.name_type}"

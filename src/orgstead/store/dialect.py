@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from orgstead.model.plan import Operand
+from orgstead.model.plan import Comparison, Operand
 from orgstead.model.schema import Column
 from orgstead.store.forms import Convert
 
@@ -31,9 +31,13 @@ class Dialect:
         """Canonical value to what is kept; None when it is the same. Raises faults of range."""
         raise NotImplementedError
 
-    def encoder(self, column: Column | None) -> Convert | None:
-        """Canonical value, or a literal of any size, to what is compared."""
+    def encoder(self, column: Column | None, op: Comparison = "eq") -> Convert | None:
+        """Canonical value, or a literal of any size, to what stands on the right of this comparison."""
         raise NotImplementedError
+
+    def total_encoder(self, column: Column | None, op: Comparison) -> Convert | None:
+        """The same for what the sum of a column is compared with."""
+        return self.encoder(column, op)
 
     def decoder(self, column: Column | None, of: Operand) -> Convert | None:
         """The database's form to a canonical value; None when it is the same."""
@@ -43,9 +47,9 @@ class Dialect:
         """Values to the form of one array-like parameter."""
         raise NotImplementedError
 
-    def like_encoder(self, *, classes: bool) -> Convert | None:
+    def like_encoder(self, *, classes: bool) -> Convert:
         """What a pattern is made into."""
-        return self.encoder(None)
+        raise NotImplementedError
 
     # -- text ----------------------------------------------------------------------------------------------------
     def placeholder(self, number: int) -> str:
@@ -84,7 +88,11 @@ class Dialect:
         """Whether a multi-select choice has one of the values."""
         raise NotImplementedError
 
-    def average(self, text: str) -> str:
+    def total(self, text: str, column: Column | None) -> str:
+        """The sum."""
+        return f"sum({text})"
+
+    def average(self, text: str, column: Column | None) -> str:
         """The mean as ``sum/count``, which ``decoder`` makes exact."""
         raise NotImplementedError
 
@@ -97,7 +105,7 @@ class Dialect:
         return f"{function}({text})"
 
     def shifted(self, text: str, minutes: str) -> str:
-        """An instant moved by minutes."""
+        """An instant moved by minutes, but not beyond the last one there is."""
         raise NotImplementedError
 
     def date_part(self, text: str, part: str, first_month: int) -> str:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from orgstead.errors import fault
-from orgstead.model.plan import Agg, Operand
+from orgstead.model.plan import Agg, Comparison, Operand
 from orgstead.model.schema import Column
 from orgstead.store.dialect import Dialect
 from orgstead.store.forms import (
@@ -73,7 +73,7 @@ class PostgreSQL(Dialect):
                 return _printed
         return _text
 
-    def encoder(self, column: Column | None) -> Convert:
+    def encoder(self, column: Column | None, op: Comparison = "eq") -> Convert:
         if column is None:
             return _any
         return _number if column.type in NUMBERS else self.writer(column)
@@ -136,7 +136,7 @@ class PostgreSQL(Dialect):
     def holds(self, text: str, values: str) -> str:
         return f"EXISTS (SELECT 1 FROM unnest({values}::int8[]) AS v WHERE position(';' || v || ';' IN {text}) > 0)"
 
-    def average(self, text: str) -> str:
+    def average(self, text: str, column: Column | None) -> str:
         return f"sum({text})::text || '/' || count({text})"
 
     def extreme(self, function: str, text: str, column: Column | None) -> str:
@@ -146,7 +146,8 @@ class PostgreSQL(Dialect):
         return f'{function}({text}::text COLLATE "C")::uuid' if kind == "uuid" else f"{function}({text})"
 
     def shifted(self, text: str, minutes: str) -> str:
-        return f"({text} + make_interval(mins => {minutes}::int4))"
+        left = f"timestamptz '9999-12-31T23:59:59Z' - {text}"
+        return f"({text} + LEAST(make_interval(mins => {minutes}::int4), {left}))"
 
     def date_part(self, text: str, part: str, first_month: int) -> str:
         def piece(name: str, of: str = text) -> str:

@@ -6,20 +6,25 @@ is written into the text, which is slower, so only when a value has letters beyo
 """
 
 import json
+import math
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from orgstead.errors import fault
-from orgstead.model.plan import Agg, Operand
+from orgstead.model.plan import Agg, Comparison, Operand
 from orgstead.model.schema import Column
 from orgstead.store.dialect import Dialect
-from orgstead.store.forms import TEXT, WHOLE, Convert, mean, places, read_choices, tame, write_choices
+from orgstead.store.forms import TEXT, WHOLE, WIDE, Convert, mean, places, read_choices, tame, write_choices
 
-__all__ = ["SQLite"]
+__all__ = ["EXACT", "NOWHERE", "SQLite", "last_places"]
 
 INT64 = 2**63
 EXACT = frozenset({"money", "decimal"})
+# What makes a literal between two whole numbers one of them, with the same result of the comparison.
+ROUNDING = {"gt": ROUND_FLOOR, "le": ROUND_FLOOR, "ge": ROUND_CEILING, "lt": ROUND_CEILING}
+# Equal to no whole number.
+NOWHERE = 0.5
 
 
 class SQLite(Dialect):
@@ -50,18 +55,17 @@ class SQLite(Dialect):
                 return write_choices
             case "double":
                 return float
+            case "string" | "memo" | "entityname":
+                return _text
         return None
 
-    def encoder(self, column: Column | None) -> Convert | None:
+    def encoder(self, column: Column | None, op: Comparison = "eq") -> Convert | None:
         if column is None:
             return _loose
-        match column.type:
-            case "money" | "decimal":
-                return _compared(column)
-            case "double":
-                return _real
-            case kind if kind in WHOLE:
-                return _loose
+        if column.type in EXACT or column.type in WHOLE:
+            return _compared(column, op)
+        if column.type == "double":
+            return _real
         return self.writer(column)
 
     def decoder(self, column: Column | None, of: Operand) -> Convert | None:
@@ -87,6 +91,9 @@ class SQLite(Dialect):
         if encode is None:
             return lambda values: json.dumps(list(values), ensure_ascii=False)
         return lambda values: json.dumps([encode(value) for value in values], ensure_ascii=False)
+
+    def like_encoder(self, *, classes: bool) -> Convert:
+        return _text
 
     # -- text ----------------------------------------------------------------------------------------------------
     def placeholder(self, number: int) -> str:
@@ -122,7 +129,7 @@ class SQLite(Dialect):
     def holds(self, text: str, values: str) -> str:
         return f"EXISTS (SELECT 1 FROM json_each({values}) AS v WHERE instr({text}, ';' || v.value || ';'))"
 
-    def average(self, text: str) -> str:
+    def average(self, text: str, column: Column | None) -> str:
         return f"sum({text}) || '/' || count({text})"
 
     def mean(self, text: str, column: Column | None) -> str:
@@ -131,7 +138,8 @@ class SQLite(Dialect):
         return f"avg({text})"
 
     def shifted(self, text: str, minutes: str) -> str:
-        return f"strftime('%Y-%m-%dT%H:%M:%SZ', {text}, {minutes} || ' minutes')"
+        # Null past the year 9999: local time then stops where UTC does.
+        return f"coalesce(strftime('%Y-%m-%dT%H:%M:%SZ', {text}, {minutes} || ' minutes'), {text})"
 
     def date_part(self, text: str, part: str, first_month: int) -> str:
         month, year = f"CAST(strftime('%m', {text}) AS INTEGER)", f"CAST(strftime('%Y', {text}) AS INTEGER)"
@@ -181,6 +189,12 @@ class SQLite(Dialect):
         return [f"UPDATE {table} SET {column} = {change} WHERE {column} IS NOT NULL"]
 
 
+def _text(value: str) -> str:
+    if "\x00" in value:
+        raise fault("InvalidArgument", message="A text with a null character matches nothing.")
+    return value
+
+
 def _kept(column: Column) -> Convert:
     factor = Decimal(1).scaleb(places(column))
 
@@ -194,13 +208,30 @@ def _kept(column: Column) -> Convert:
     return keep
 
 
-def _compared(column: Column) -> Convert:
-    count = places(column)
+def last_places(number: Decimal, column: Column, op: Comparison) -> int | None:
+    """A literal in units of a column's last place, for which the comparison holds where it holds for the literal.
+
+    None when it would have to be equal and lies between two of them.
+    """
+    units = number.scaleb(places(column) if column.type in EXACT else 0, WIDE)
+    whole = units.to_integral_value(ROUNDING.get(op))
+    return int(whole) if op in ROUNDING or whole == units else None
+
+
+def _compared(column: Column, op: Comparison) -> Convert:
+    whole = column.type in WHOLE
 
     def compare(value: Any) -> Any:
-        # A literal may have more places than the column: keep the fraction then.
+        if whole and value.__class__ is int and -INT64 <= value < INT64:
+            return value
         number = tame(value)
-        return None if number is None else _loose(number.scaleb(count))
+        if number is None:
+            return None
+        units = last_places(number, column, op)
+        if units is None:
+            return NOWHERE
+        # Beyond all that a column holds.
+        return units if -INT64 <= units < INT64 else math.copysign(math.inf, units)
 
     return compare
 
@@ -221,4 +252,6 @@ def _loose(value: Any) -> Any:
         if number is None or number != number.to_integral_value():
             return _real(value)
         return _loose(int(number))
+    if isinstance(value, str):
+        return _text(value)
     return _real(value) if isinstance(value, float) else value

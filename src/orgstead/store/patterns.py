@@ -9,10 +9,24 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-__all__ = ["postgres_pattern", "python_pattern"]
+from orgstead.errors import fault
+
+__all__ = ["bounded", "postgres_pattern", "python_pattern"]
+
+# What a text column holds, which is also what LIKE takes on SQL Server (8,000 bytes), with a wildcard at each end.
+# https://learn.microsoft.com/sql/t-sql/language-elements/like-transact-sql
+MAX_PATTERN = 4_000
 
 _CLASS = re.compile(r"\[(\^?)((?:\\.|[^\]\\])+)\]", re.DOTALL)
 _NOTHING = "(?!)"
+
+
+def bounded(pattern: str) -> str:
+    """The pattern. Raises QueryTooComplex when it is too long: matching takes time proportional to its length."""
+    # The engine has written each backslash twice.
+    if len(pattern) > MAX_PATTERN + 2 and len(pattern.replace("\\\\", "\\")) > MAX_PATTERN + 2:
+        raise fault("QueryTooComplex", limit=f"{MAX_PATTERN:,} characters in a pattern")
+    return pattern
 
 
 def _tokens(pattern: str) -> Iterator[tuple[str, str]]:

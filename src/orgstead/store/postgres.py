@@ -176,9 +176,9 @@ class PostgresUnit(BaseUnit):
         columns = [array(values) for values in zip(*rows, strict=True)]
         self._session.change(_insert_arrays(table, names), columns, table)
 
-    def run(self, sql: Iterable[str]) -> None:
+    def run(self, sql: Iterable[str], tables: Iterable[Table] = ()) -> None:
         """Run statements without parameters in one round trip."""
-        self._session.script("; ".join(sql))
+        self._session.script("; ".join(sql), tables)
 
     def next_version(self, count: int = 1) -> int:
         """Take change numbers. Those that a unit does not use are lost."""

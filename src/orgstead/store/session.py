@@ -4,7 +4,7 @@ It speaks to libpq directly, which on a point read takes a third of the processo
 and lets other threads run meanwhile. Rows come as text through psycopg's own loaders.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any
 
@@ -76,10 +76,10 @@ class Session:
         """How many rows a statement changed."""
         return self._execute(sql, arguments, table).command_tuples or 0
 
-    def script(self, sql: str) -> None:
+    def script(self, sql: str, tables: Iterable[Table] = ()) -> None:
         """Run statements without parameters in one round trip, all or nothing."""
         if sql:
-            self._simple(sql.encode())
+            self._simple(sql.encode(), tables)
 
     def begin(self) -> None:
         """Start a transaction."""
@@ -105,14 +105,14 @@ class Session:
                 # The connection has ended, and the transaction with it.
                 return
 
-    def _simple(self, sql: bytes) -> None:
+    def _simple(self, sql: bytes, tables: Iterable[Table] = ()) -> None:
         inside = self._pgconn.transaction_status != TransactionStatus.IDLE
         try:
             result = self._pgconn.exec_(sql)
         except psycopg.Error as error:
             raise self._lost(inside) from error
         if result.status not in _GOOD:
-            raise self._failed(result, None, inside)
+            raise self._failed(result, tables, inside)
 
     def _execute(self, sql: str, arguments: Sequence[bytes | None], table: Table | None) -> PGresult:
         # psycopg's types leave out that a parameter may be None, which it documents as null.
@@ -134,7 +134,7 @@ class Session:
                     return result
         except psycopg.Error as error:
             raise self._lost(inside) from error
-        raise self._failed(result, table, inside)
+        raise self._failed(result, () if table is None else (table,), inside)
 
     def _early(self, sql: str, arguments: Sequence[bytes | None], name: bytes | None) -> PGresult:
         """A text that comes for the first or second time."""
@@ -163,13 +163,13 @@ class Session:
     def _lost(self, inside: bool) -> Exception:
         return fault("StoreBusy", hint="The connection to PostgreSQL has ended.") if inside else Lost()
 
-    def _failed(self, result: PGresult, table: Table | None, inside: bool) -> Exception:
+    def _failed(self, result: PGresult, tables: Iterable[Table], inside: bool) -> Exception:
         state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
         if not state or state.startswith("08"):
             return self._lost(inside)
         message = (result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"").decode(errors="replace")
         if state == "23505":
-            return _taken((result.error_field(DiagnosticField.CONSTRAINT_NAME) or b"").decode(), table)
+            return _taken((result.error_field(DiagnosticField.CONSTRAINT_NAME) or b"").decode(), tables)
         if state == "57014":
             return fault("SqlTimeout")
         if state in BUSY:
@@ -187,9 +187,9 @@ class Session:
         return fault("StoreFailure", hint=f"PostgreSQL {state}: {message}")
 
 
-def _taken(constraint: str, table: Table | None) -> Fault:
+def _taken(constraint: str, tables: Iterable[Table]) -> Fault:
     """The fault that names the key."""
-    if table is not None:
+    for table in tables:
         for key in table.keys:
             if short(key_index(table, key)) == constraint:
                 return fault("DuplicateKey", columns=", ".join(key.columns), table=table.logical_name)

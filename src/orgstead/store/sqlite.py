@@ -6,6 +6,7 @@ survives a power cut. A database in memory is one connection that everybody take
 
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +16,12 @@ import apsw
 
 from orgstead.engine.ports import BudgetExceeded
 from orgstead.errors import Fault, fault
+from orgstead.model.plan import Plan
 from orgstead.model.schema import Schema, Table
 from orgstead.store import saved
+from orgstead.store.compile import short
 from orgstead.store.dialect_sqlite import SQLite
+from orgstead.store.larger_sums import LargerSums
 from orgstead.store.patterns import python_pattern
 from orgstead.store.statements import Statements
 from orgstead.store.unit import BaseUnit
@@ -26,6 +30,7 @@ __all__ = ["MEMORY", "SQLiteStore", "SQLiteUnit"]
 
 MEMORY = ":memory:"
 BUSY_MILLISECONDS = 10_000
+RETRY_SECONDS = 0.002
 WRITER_SECONDS = 60
 # Pages are 4 KiB; a negative cache size is in KiB.
 PRAGMAS = ("temp_store = MEMORY", "cache_size = -65536", "mmap_size = 268435456", "case_sensitive_like = OFF")
@@ -36,6 +41,7 @@ COUNTER = "change_number"
 STRIDES = 16
 
 _statements = Statements(SQLite())
+_larger_sums = Statements(LargerSums())
 
 
 class SQLiteStore:
@@ -57,7 +63,7 @@ class SQLiteStore:
             connection = apsw.Connection(self._path, statementcachesize=KEPT_STATEMENTS)
             connection.set_busy_timeout(BUSY_MILLISECONDS)
             if write and not self._memory:
-                connection.pragma("journal_mode", "wal")
+                _write_ahead(connection)
             connection.pragma("synchronous", 2)
             for pragma in PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
@@ -166,8 +172,8 @@ class SQLiteStore:
 class SQLiteUnit(BaseUnit):
     """One transaction on one connection."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        super().__init__(_statements)
+    def __init__(self, connection: apsw.Connection, statements: Statements = _statements) -> None:
+        super().__init__(statements)
         self._connection = connection
         self._version: int | None = None
 
@@ -180,7 +186,7 @@ class SQLiteUnit(BaseUnit):
         try:
             self._connection.execute(sql, arguments)
         except apsw.ConstraintError as error:
-            raise _taken(error, table) from error
+            raise _taken(error, () if table is None else (table,)) from error
         return self._connection.changes()
 
     def insert_many(self, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
@@ -188,12 +194,35 @@ class SQLiteUnit(BaseUnit):
         try:
             self._connection.executemany(_statements.insert(table, names), rows)
         except apsw.ConstraintError as error:
-            raise _taken(error, table) from error
+            raise _taken(error, (table,)) from error
 
-    def run(self, sql: Iterable[str]) -> None:
-        """Run statements without parameters."""
-        for text in sql:
-            self._connection.execute(text)
+    def run(self, sql: Iterable[str], tables: Iterable[Table] = ()) -> None:
+        """Run statements without parameters. ``tables`` are for the faults of their keys."""
+        try:
+            for text in sql:
+                self._connection.execute(text)
+        except apsw.ConstraintError as error:
+            raise _taken(error, tables) from error
+
+    def fetch(self, plan: Plan, params: Sequence[Any]) -> list[Sequence[Any]]:
+        """Run a plan."""
+        try:
+            return super().fetch(plan, params)
+        except apsw.SQLError as error:
+            return self._for_larger_sums(error).fetch(plan, params)
+
+    def count(self, plan: Plan, params: Sequence[Any], limit: int | None) -> int:
+        """Count the rows of a plan."""
+        try:
+            return super().count(plan, params, limit)
+        except apsw.SQLError as error:
+            return self._for_larger_sums(error).count(plan, params, limit)
+
+    def _for_larger_sums(self, error: apsw.SQLError) -> "SQLiteUnit":
+        """The same transaction with texts whose sums do not overflow, when it is that what happened."""
+        if "integer overflow" not in str(error) or self.statements is _larger_sums:
+            raise error
+        return SQLiteUnit(self._connection, _larger_sums)
 
     def next_version(self, count: int = 1) -> int:
         """Take change numbers. Nobody else writes in the meantime, so the counter is kept here until ``finish``."""
@@ -223,6 +252,19 @@ class SQLiteUnit(BaseUnit):
             super().undo(savepoint)
 
 
+def _write_ahead(connection: apsw.Connection) -> None:
+    """Turn the write-ahead log on. SQLite does not wait for others who do the same to a new file, so this does."""
+    end = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            connection.pragma("journal_mode", "wal")
+            return
+        except apsw.BusyError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(RETRY_SECONDS)
+
+
 class _Budget:
     """A progress handler that ends a unit of work after so many calls."""
 
@@ -248,13 +290,16 @@ def _like_classes(*values: Any) -> int | None:
     return int(python_pattern(pattern).fullmatch(text) is not None)
 
 
-def _taken(error: apsw.ConstraintError, table: Table | None) -> Fault:
+def _taken(error: apsw.ConstraintError, tables: Iterable[Table]) -> Fault:
     """The fault that names the key."""
     match = re.search(r"UNIQUE constraint failed: (.+)", str(error))
-    columns = [part.split(".")[-1] for part in match[1].split(", ")] if match else []
-    if table is not None and columns and columns != [table.primary_id]:
-        return fault("DuplicateKey", columns=", ".join(columns), table=table.logical_name)
-    return fault("DuplicateRecord" if columns else "StoreFailure")
+    if match is None:
+        return fault("StoreFailure", hint=str(error))
+    for table in tables:
+        for key in table.keys:
+            if match[1] == ", ".join(f"{short(table.logical_name)}.{short(name)}" for name in key.columns):
+                return fault("DuplicateKey", columns=", ".join(key.columns), table=table.logical_name)
+    return fault("DuplicateRecord")
 
 
 @contextmanager
@@ -275,6 +320,8 @@ def _fault(error: Exception) -> Fault:
             return fault("SqlTimeout")
         case apsw.TooBigError():
             return fault("PayloadTooLarge", limit="1,000,000,000")
+        case apsw.ConstraintError() if "UNIQUE" in str(error):
+            return fault("DuplicateRecord")
         case apsw.SQLError() if re.search(r"too (large|many|complex|deep)|at most|overflow", str(error)):
             return fault("QueryTooComplex", limit=f"the database: {error}")
     return fault("StoreFailure", hint=str(error))

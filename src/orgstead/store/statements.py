@@ -106,15 +106,28 @@ class Statements:
         made: Encode = eval(f"lambda {places}: ({', '.join(values)},)", scope)
         return tuple(parts), made
 
-    def _placeholders(self, count: int, start: int = 1) -> list[str]:
-        return [self.dialect.placeholder(number) for number in range(start, start + count)]
+    def _placeholders(self, count: int) -> list[str]:
+        return [self.dialect.placeholder(number) for number in range(1, count + 1)]
+
+    def _typed(self, table: Table, *names: str) -> list[str]:
+        """Placeholders of values of these SQL columns.
+
+        With their types: a statement that was prepared keeps the types of its parameters when a column gets another
+        one, so the text has to be another then.
+        """
+        return [
+            self.dialect.typed(
+                self.dialect.placeholder(number), table.columns.get(name), many=False, wide=False
+            )
+            for number, name in enumerate(names, 1)
+        ]
 
     def _insert(self, table: Table, names: tuple[str, ...]) -> str:
-        columns, values = ", ".join(quoted(name) for name in names), ", ".join(self._placeholders(len(names)))
+        columns, values = ", ".join(quoted(name) for name in names), ", ".join(self._typed(table, *names))
         return f"INSERT INTO {quoted(table.logical_name)} ({columns}) VALUES ({values})"
 
     def _update(self, table: Table, names: tuple[str, ...]) -> str:
-        *places, last = self._placeholders(len(names) + 1)
+        *places, last = self._typed(table, *names, table.primary_id)
         sets = ", ".join(f"{quoted(name)} = {place}" for name, place in zip(names, places, strict=True))
         return f"UPDATE {quoted(table.logical_name)} SET {sets} WHERE {quoted(table.primary_id)} = {last}"
 
@@ -171,7 +184,7 @@ class Statements:
         return f"DELETE FROM {quoted(table.logical_name)} WHERE {condition}", self.dialect.many(key)
 
     def _clear(self, table: Table, name: str) -> str:
-        value, version = self._placeholders(2)
+        value, version = self._typed(table, name, "versionnumber")
         sets = [f"{quoted(name)} = NULL"]
         if table.columns[name].polymorphic:
             sets.append(f"{quoted(name + TABLE_SUFFIX)} = NULL")

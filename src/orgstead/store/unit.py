@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from orgstead.errors import fault
+from orgstead.errors import Fault, fault
 from orgstead.model.plan import Plan
 from orgstead.model.schema import Schema, Table
 from orgstead.store import saved
@@ -38,8 +38,8 @@ class BaseUnit:
         """Add rows of the same columns."""
         raise NotImplementedError
 
-    def run(self, sql: Iterable[str]) -> None:
-        """Run statements without parameters."""
+    def run(self, sql: Iterable[str], tables: Iterable[Table] = ()) -> None:
+        """Run statements without parameters. ``tables`` are for the faults of their keys."""
         raise NotImplementedError
 
     def next_version(self, count: int = 1) -> int:
@@ -48,13 +48,19 @@ class BaseUnit:
 
     # -- queries -------------------------------------------------------------------------------------------------
     def fetch(self, plan: Plan, params: Sequence[Any]) -> list[Sequence[Any]]:
-        """Run a plan."""
-        compiled = self.statements.plan(plan, self.dialect.wide(params))
+        """Run a plan. Raises QueryTooComplex when it is too deep, or too much for the database."""
+        try:
+            compiled = self.statements.plan(plan, self.dialect.wide(params))
+        except RecursionError as error:
+            raise _too_deep() from error
         return compiled.decode(self.rows(compiled.sql, compiled.arguments(params)))
 
     def count(self, plan: Plan, params: Sequence[Any], limit: int | None) -> int:
         """Count the rows of a plan."""
-        compiled = self.statements.counting(plan, self.dialect.wide(params), limit is not None)
+        try:
+            compiled = self.statements.counting(plan, self.dialect.wide(params), limit is not None)
+        except RecursionError as error:
+            raise _too_deep() from error
         ((count,),) = self.rows(compiled.sql, compiled.arguments([*params, limit]))
         return int(count)
 
@@ -154,14 +160,14 @@ class BaseUnit:
         """Bring tables and definitions to another schema.
 
         Raises StoreBusy when another process has changed the schema since ``old`` was read, DecimalOutOfRange,
-        NotSupported.
+        NotSupported for a column of another type, DuplicateKey for a key whose values rows share.
         """
         if int(self.read_setting(saved.VERSION) or 0) != old.version:
             raise fault("StoreBusy", hint="Another process has changed the definitions: read them again.")
         for column, sql in guards(old, new, self.dialect):
             if list(self.rows(sql, ())):
                 raise fault("DecimalOutOfRange", column=column.name)
-        self.run(ddl_statements(old, new, self.dialect))
+        self.run(ddl_statements(old, new, self.dialect), new.tables.values())
         for kind, name, definition in saved.changes(old, new):
             if definition is None:
                 self.change(self.statements.delete_definition, [self.argument(kind), self.argument(name)])
@@ -182,3 +188,7 @@ class BaseUnit:
             self.change(self.statements.delete_setting, (self.argument(name),))
         else:
             self.change(self.statements.write_setting, (self.argument(name), self.argument(value)))
+
+
+def _too_deep() -> Fault:
+    return fault("QueryTooComplex", limit="levels that conditions can be nested in one another")
