@@ -35,7 +35,7 @@ def main() -> None:
             run.lines.append(measure(OPERATIONS[name], benches, options.rows))
             if name == "page" and "ceiling" in options.only:
                 special.driver(
-                    WORK / "ceiling" / "run" / "ceiling.sqlite",
+                    WORK,
                     options.seconds,
                     options.rounds,
                     run.lines[-1],

@@ -19,7 +19,8 @@ TENANT = "tenant_id"
 
 # The version of the imitated platform that clients compare against.
 VERSION = "9.2.24104.00187"
-ACCESS_TYPES = frozenset({"Default", "Internet", "Intranet"})
+# A tuple, since a value of any type is looked for in it.
+ACCESS_TYPES = ("Default", "Internet", "Intranet")
 NOWHERE = "00000000-0000-0000-0000-000000000000"
 
 

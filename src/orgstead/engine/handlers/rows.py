@@ -221,10 +221,10 @@ def _cascade_delete(call: Writing, ref: Ref) -> None:
         if behaviour == "RemoveLink":
             call.unit.clear(table, column.name, ref.id, call.unit.next_version())
         elif behaviour == "Restrict":
-            if call.unit.find(table, {column.name: ref}, 1):
+            if call.unit.find(table, {column.name: ref if column.is_lookup else ref.id}, 1):
                 raise fault("CannotDeleteReferenced", table=ref.table, related=table.logical_name)
         elif behaviour == "Cascade":
-            ids = call.unit.find(table, {column.name: ref}, MAX_CASCADE + 1)
+            ids = call.unit.find(table, {column.name: ref if column.is_lookup else ref.id}, MAX_CASCADE + 1)
             if len(ids) > MAX_CASCADE:
                 raise fault("TooManyRows", limit=MAX_CASCADE)
             for id in ids:

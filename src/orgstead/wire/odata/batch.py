@@ -17,7 +17,7 @@ __all__ = ["Answer", "ChangeSet", "Part", "read_batch", "write_answer", "write_b
 MAX_PARTS = 1000
 
 _REQUEST = re.compile(
-    r"(GET|POST|PATCH|PUT|DELETE|MERGE|HEAD|OPTIONS) +(\S.*?) +HTTP/1\.[01]\s*", re.IGNORECASE
+    r"(GET|POST|PATCH|PUT|DELETE|MERGE|HEAD|OPTIONS) +(\S.*) HTTP/1\.[01]\s*", re.IGNORECASE
 )
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;,]{1,200}))', re.IGNORECASE)
 

@@ -124,7 +124,7 @@ def _struct(scope: dict[str, Any], outputs: Sequence[Output], nested: Sequence[N
         value = f"v{index}"
         if output.part == "version":
             keys.append("@odata.etag")
-            values.append(f"'W/\"%d\"' % {value}")
+            values.append(f"f'W/\"{{{value}}}\"'")
         elif output.part in ("value", "id"):
             keys.append(property_name(output))
             convert = _conversion(output)

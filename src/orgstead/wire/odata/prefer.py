@@ -65,7 +65,7 @@ def parse_prefer(text: str) -> Prefer:
     page_size = None
     if "maxpagesize" in asked:
         number = asked["maxpagesize"]
-        if not number.isdigit() or int(number) < 1:
+        if not number.isdecimal() or int(number) < 1:
             raise fault("InvalidHeader", name="Prefer: odata.maxpagesize", value=number[:50])
         page_size = min(int(number), MAX_PAGE_SIZE)
         applied.append(f"odata.maxpagesize={page_size}")
