@@ -44,6 +44,8 @@ __all__ = ["Engine", "Frame", "Job"]
 
 MAX_DEPTH = 16
 BIND_CACHE = 2048
+# A query of hundreds of conditions is hardly asked twice, and its plan is large.
+MAX_KEPT_PARAMETERS = 64
 
 _CORE: Mapping[type, Callable[[Any, Any], Result]] = {
     Create: rows.create,
@@ -305,7 +307,8 @@ class Frame:
                 lambda source, param: restrict(self.caller, source, param),
                 single="" if single else None,
             )
-            if bound.fixed and self.caller.administrator and self.schema is self._engine.schema:
+            small = len(bound.params) <= MAX_KEPT_PARAMETERS
+            if small and bound.fixed and self.caller.administrator and self.schema is self._engine.schema:
                 if len(kept) >= BIND_CACHE:
                     kept.clear()
                 kept[key] = bound

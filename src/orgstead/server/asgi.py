@@ -12,11 +12,12 @@ import structlog
 from orgstead.config import Config
 from orgstead.errors import Fault, fault
 from orgstead.identity.bearer import InvalidToken, challenge
+from orgstead.identity.request import Answer
 from orgstead.identity.resources import own_audiences
 from orgstead.identity.server import AuthorizationServer
 from orgstead.server.admin import Admin
 from orgstead.server.callers import Callers
-from orgstead.server.dataverse import Dataverse
+from orgstead.server.dataverse import VERSIONS, Dataverse
 from orgstead.server.http import (
     Receive,
     Scope,
@@ -27,7 +28,7 @@ from orgstead.server.http import (
     request_id,
     send_answer,
 )
-from orgstead.wire.odata.response import failure
+from orgstead.wire.odata.response import dump, failure
 
 __all__ = ["Application"]
 
@@ -35,7 +36,6 @@ log = structlog.get_logger()
 
 API = "/api/data/"
 MAX_FORM = 64 * 1024
-VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
 # A page of any origin may call the API: what it may do is in the bearer token that it has to bring, never in a cookie.
 # https://learn.microsoft.com/power-apps/developer/data-platform/oauth-cross-origin-resource-sharing-connect-single-page-application
 SHOWN = (
@@ -75,6 +75,7 @@ class Application:
         self._callers = callers
         self._admin = admin
         self._trusted = frozenset(config.trusted_proxies)
+        self._signing_in = asyncio.Semaphore(4)
         self._audiences: dict[str, frozenset[str]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -153,20 +154,34 @@ class Application:
         method, path = scope["method"], scope["path"]
         answer = await self._admin.answer(method, path, headers, origin)
         if answer is None and self._authority.owns(path):
+            answer = await self._sign_in(scope, receive, headers, origin)
+        if answer is None:
+            raise fault("ResourceNotFound", segment=raw[:100])
+        await send_answer(send, answer.status, answer.headers, b"" if method == "HEAD" else answer.body)
+
+    async def _sign_in(
+        self, scope: Scope, receive: Receive, headers: Mapping[str, str], origin: str
+    ) -> Answer | None:
+        method = scope["method"]
+        try:
             body = await read_body(receive, headers, MAX_FORM) if method == "POST" else b""
-            # Passwords and signatures cost milliseconds of processor: not on the event loop.
-            answer = await asyncio.to_thread(
+        except Fault as error:
+            # In the shape of https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+            said = {"error": "invalid_request", "error_description": error.message}
+            return Answer(
+                status=error.status, headers=(("Content-Type", "application/json"),), body=dump(said)
+            )
+        # Passwords and signatures cost much processor: not on the event loop, and only a few at once.
+        async with self._signing_in:
+            return await asyncio.to_thread(
                 self._authority.answer,
                 method=method,
-                path=path,
+                path=scope["path"],
                 base_url=origin,
                 query=scope["query_string"],
                 headers=headers,
                 body=body,
             )
-        if answer is None:
-            raise fault("ResourceNotFound", segment=raw[:100])
-        await send_answer(send, answer.status, answer.headers, b"" if method == "HEAD" else answer.body)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

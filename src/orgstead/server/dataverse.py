@@ -24,10 +24,11 @@ from orgstead.wire.odata.prefer import parse_prefer
 from orgstead.wire.odata.request import Operation, Request
 from orgstead.wire.odata.response import VERSION, Reply, failure
 
-__all__ = ["Dataverse"]
+__all__ = ["VERSIONS", "Dataverse"]
 
 log = structlog.get_logger()
 
+VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
 WHOLE = "@Microsoft.PowerApps.CDS.ErrorDetails"
 
 
@@ -100,6 +101,8 @@ class Dataverse:
         if request.method != "POST":
             raise fault("MethodNotAllowed", method=request.method, resource="$batch")
         check_headers(request.headers, body=False)
+        if request.query:
+            raise fault("ODataUnsupported", feature=f"The query option {request.query[:100]} on $batch")
         items = read_batch(request.headers.get("content-type", ""), request.body)
         keep_going = parse_prefer(request.headers.get("prefer", "")).continue_on_error
         answers: list[Answer | Sequence[Answer]] = []
@@ -170,13 +173,19 @@ def _request(part: Part, batch: Request, pending: Mapping[str, tuple[int, str]])
     """A part as a request of its own. Headers of the batch hold for its parts unless they say otherwise."""
     url = part.url
     if url[:8].lower().startswith(("http://", "https://")):
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise fault("ResourceNotFound", segment=part.url[:100]) from None
+        if parts.netloc.lower() != urlsplit(batch.base).netloc.lower():
+            # A part for another organisation is not for this one.
+            raise fault("ResourceNotFound", segment=part.url[:100])
         url = parts.path + (f"?{parts.query}" if parts.query else "")
     path, _, query = url.partition("?")
     if path.startswith("/"):
         prefix, _, rest = path.partition("/api/data/")
         version, _, path = rest.partition("/")
-        if prefix or not version.startswith("v9."):
+        if prefix or version not in VERSIONS:
             raise fault("ResourceNotFound", segment=part.url[:100])
     inherited = {name: value for name, value in batch.headers.items() if name == "mscrm.solutionuniquename"}
     return replace(

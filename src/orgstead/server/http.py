@@ -1,6 +1,7 @@
 """The little of HTTP that every adapter needs: headers, bodies, addresses, answers."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import lru_cache
@@ -15,6 +16,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_HEADERS = 100
+# RFC 9112 3.2: exactly one, and nothing but a host and a port; repeated ones arrive joined by a comma.
+_HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 # A body of the largest size over a slow line.
 BODY_SECONDS = 300
 
@@ -45,6 +48,10 @@ def origin_of(
     if trusted and client is not None and client[0] in trusted:
         scheme = headers.get("x-forwarded-proto", scheme).split(",")[0].strip()
         host = headers.get("x-forwarded-host", host or "").split(",")[0].strip() or host
+    if host is not None and not _HOST.fullmatch(host):
+        raise fault("InvalidHeader", name="Host", value=host[:50])
+    if host is None and scope.get("http_version") == "1.1":
+        raise fault("InvalidHeader", name="Host", value="missing")
     if not host:
         server = scope.get("server") or ("localhost", None)
         host = f"{server[0]}:{server[1]}" if server[1] else str(server[0])

@@ -14,6 +14,7 @@ __all__ = ["HEAD_SECONDS", "bounded"]
 HEAD_SECONDS = 30.0
 # Dataverse takes addresses of 32 KB, and 64 KB in a batch.
 MAX_HEAD = 128 * 1024
+MAX_PIPELINED = 32
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -23,6 +24,7 @@ def bounded(seconds: float) -> type[HttpToolsProtocol]:
     class Protocol(HttpToolsProtocol):
         _late: asyncio.TimerHandle | None = None
         _size = 0
+        _headed = False
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -36,11 +38,22 @@ def bounded(seconds: float) -> type[HttpToolsProtocol]:
                 self._close()
 
         def on_message_begin(self) -> None:
+            self._headed = False
             if self._late is None:
                 self._wait()
             super().on_message_begin()
 
+        def on_header(self, name: bytes, value: bytes) -> None:
+            # What comes behind a body would count as a header of a request that is under way.
+            if self._headed:
+                raise ValueError("trailers are not taken")
+            super().on_header(name, value)
+
         def on_headers_complete(self) -> None:
+            # uvicorn reads on at every answer: who sends without end and reads nothing would fill the memory.
+            if len(self.pipeline) >= MAX_PIPELINED:
+                raise ValueError("too many requests ahead of their answers")
+            self._headed = True
             self._come()
             super().on_headers_complete()
 

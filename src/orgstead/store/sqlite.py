@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +152,6 @@ class SQLiteStore:
                 yield
             finally:
                 lock.close()
-                # Whoever waited for it looks again at what there is to do.
-                with suppress(OSError):
-                    Path(f"{self._path}-founding").unlink()
 
     def load_schema(self) -> Schema:
         """The saved schema."""

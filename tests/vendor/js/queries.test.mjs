@@ -129,7 +129,6 @@ test("expanded rows nest, with their own selection, filter, order and number", a
         filter: "actualdurationminutes gt 10",
         orderBy: ["subject desc"],
         top: 2,
-        expand: [{ property: "ownerid", select: ["ownerid"] }],
       },
       { property: "createdby", select: ["fullname"] },
     ],
@@ -145,6 +144,28 @@ test("expanded rows nest, with their own selection, filter, order and number", a
     expand: "regardingobjectid_account_task($select=name,numberofemployees)",
   });
   assert.equal(text.value[0].regardingobjectid_account_task.numberofemployees, 7);
+});
+
+test("an expanded collection expands in its turn, but then has no order and no number of its own", async () => {
+  const tasks = (more) => ({
+    collection: "accounts",
+    select: ["name"],
+    filter: "name eq 'Quern & Co'",
+    expand: [
+      {
+        property: "Account_Tasks",
+        select: ["subject"],
+        filter: "actualdurationminutes gt 10",
+        expand: [{ property: "regardingobjectid_account_task", select: ["name"] }],
+        ...more,
+      },
+    ],
+  });
+  const [row] = (await api.retrieveMultiple(tasks())).value;
+  assert.deepEqual(row.Account_Tasks.map((task) => task.subject).sort(), ["Quern 02", "Quern 03", "Quern 04", "Quern 05"]);
+  assert.ok(row.Account_Tasks.every((task) => task.regardingobjectid_account_task.name === "Quern & Co"));
+  await refused(api.retrieveMultiple(tasks({ top: 2 })), 400, undefined, /\$expand/);
+  await refused(api.retrieveMultiple(tasks({ orderBy: ["subject"] })), 400, undefined, /\$expand/);
 });
 
 test("rows are grouped and added up", async () => {

@@ -15,6 +15,8 @@ from orgstead.errors import fault
 __all__ = ["Answer", "ChangeSet", "Part", "read_batch", "write_answer", "write_batch"]
 
 MAX_PARTS = 1000
+# Dataverse takes addresses of 64 KB in a batch.
+MAX_LINE = 66_000
 
 _REQUEST = re.compile(
     r"(GET|POST|PATCH|PUT|DELETE|MERGE|HEAD|OPTIONS) +(\S.*) HTTP/1\.[01]\s*", re.IGNORECASE
@@ -64,6 +66,9 @@ def read_batch(content_type: str, body: bytes, *, limit: int = MAX_PARTS) -> lis
                 if part.method == "GET":
                     raise fault("InvalidBatch", message="A GET request is not allowed in a change set.")
                 inner.append(part)
+            ids = [part.content_id for part in inner if part.content_id is not None]
+            if len(set(ids)) != len(ids):
+                raise fault("InvalidBatch", message="A Content-ID stands twice in a change set.")
             items.append(ChangeSet(parts=tuple(inner)))
             count += len(inner)
         else:
@@ -127,7 +132,7 @@ def _headers(text: bytes) -> tuple[dict[str, str], bytes]:
         if not line.strip():
             break
         name, colon, value = line.partition(b":")
-        if not colon or len(line) > 16_384 or len(headers) > 100:
+        if not colon or b"\r" in line or len(line) > 16_384 or len(headers) > 100:
             raise fault("InvalidBatch", message="A part of the batch has a malformed header.")
         headers[name.strip().lower().decode("latin-1")] = value.strip().decode("utf-8", "replace")
     return headers, rest
@@ -138,6 +143,8 @@ def _request(part_headers: Mapping[str, str], content: bytes) -> Part:
         raise fault("InvalidBatch", message="The content type of a part must be application/http.")
     content = content.lstrip(b"\r\n\t ")
     line, _, rest = content.partition(b"\n")
+    if len(line) > MAX_LINE:
+        raise fault("InvalidBatch", message=f"A request line of the batch is longer than {MAX_LINE} bytes.")
     match = _REQUEST.fullmatch(line.decode("utf-8", "replace"))
     if match is None:
         raise fault("InvalidBatch", message="A part of the batch has no valid request line.")

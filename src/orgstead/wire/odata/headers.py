@@ -21,8 +21,13 @@ def check_headers(headers: Mapping[str, str], *, body: bool) -> None:
     """
     if body:
         kind = headers.get("content-type", "")
-        if kind.partition(";")[0].strip().lower() not in JSON:
+        name, _, parameters = kind.lower().partition(";")
+        charset = parameters.partition("charset=")[2].partition(";")[0].strip(' "')
+        if name.strip() not in JSON or charset not in ("", "utf-8", "utf8"):
             raise fault("UnsupportedMediaType", value=kind[:100])
+        coding = headers.get("content-encoding", "identity")
+        if coding.strip().lower() != "identity":
+            raise fault("UnsupportedMediaType", value=f"in the encoding {coding[:50]}")
     accept = headers.get("accept", "")
     if "odata.metadata" in accept:
         level = accept.partition("odata.metadata=")[2][:7].lower()

@@ -33,6 +33,7 @@ __all__ = ["Names", "Navigation"]
 NAMESPACE = "Microsoft.Dynamics.CRM."
 COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le", "null", "not-null"})
 MAX_CACHED = 2048
+MAX_CACHED_TEXT = 4096
 # What rows keep but the Web API never shows as a property.
 HIDDEN = frozenset({"partylist", "virtual"})
 
@@ -169,6 +170,8 @@ class Names:
         self, table: Table, text: str, read: Callable[[str, Table, "Names"], tuple[QueryOptions, Query]]
     ) -> tuple[QueryOptions, Query]:
         """What ``read`` makes of a query string, kept by its text."""
+        if len(text) > MAX_CACHED_TEXT:
+            return read(text, table, self)
         key = (table.logical_name, text)
         found = self._options.get(key)
         if found is None:

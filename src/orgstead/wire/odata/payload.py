@@ -20,8 +20,10 @@ from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment, parse_path
 __all__ = ["Origin", "decode_json", "decode_record", "read_reference", "ref_of"]
 
 MAX_DEEP_INSERT = 10
+OWNER = "owner"
 MAX_RELATED = 1000
-MAX_NESTING = 64
+# A thousand rows with every column of the widest table.
+MAX_VALUES = 1_000_000
 
 _json = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -39,7 +41,9 @@ class Origin:
 
 
 def decode_json(body: bytes) -> Any:
-    """A JSON value with exact decimals; raises InvalidPayload."""
+    """A JSON value with exact decimals; raises InvalidPayload, QueryTooComplex."""
+    if len(body) > MAX_VALUES and body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_VALUES:
+        raise fault("QueryTooComplex", limit=f"{MAX_VALUES} values in a body")
     try:
         return _json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as error:
@@ -131,9 +135,11 @@ def _bind(
             "streams can be represented as properties without values.",
         )
     if isinstance(navigation.link, ToOne):
-        if navigation.link.lookup in values:
-            raise fault("InvalidPayload", message=f"{navigation.link.lookup} is bound twice.")
-        values[navigation.link.lookup] = None if value is None else read_reference(value, names, origin)
+        _refuse_second(navigation, values, related)
+        ref = None if value is None else read_reference(value, names, origin)
+        if ref is not None and navigation.target not in (ref.table, OWNER):
+            raise fault("InvalidPayload", message=f"{name} leads to {navigation.target}, not to {ref.table}.")
+        values[navigation.link.lookup] = ref
         return
     if not isinstance(value, list) or len(value) > MAX_RELATED:
         raise fault(
@@ -141,6 +147,15 @@ def _bind(
         )
     refs = tuple(read_reference(item, names, origin) for item in value)
     related.append(Related(relationship=navigation.relationship, refs=refs))
+
+
+def _refuse_second(navigation: Navigation, values: dict[str, Any], related: list[Related]) -> None:
+    """A lookup holds one row, whichever of its navigation properties names it."""
+    lookup = navigation.link.lookup if isinstance(navigation.link, ToOne) else ""
+    if lookup in values or any(
+        each.relationship == navigation.relationship for each in related if each.to_one
+    ):
+        raise fault("InvalidPayload", message=f"{lookup} is bound twice.")
 
 
 def _nested(
@@ -154,6 +169,7 @@ def _nested(
 ) -> None:
     target = names.schema.tables[navigation.target]
     if isinstance(navigation.link, ToOne):
+        _refuse_second(navigation, values, related)
         if value is None:
             values[navigation.link.lookup] = None
             return

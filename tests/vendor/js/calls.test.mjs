@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { connect, CRM, GUID, NOBODY, refused } from "./client.mjs";
+
+const api = connect();
+const NOT_FOUND = "0x8006088a";
+
+test("functions are called in the long form, the short one and with parameters", async () => {
+  const me = await api.callFunction("WhoAmI");
+  for (const name of ["UserId", "BusinessUnitId", "OrganizationId"]) assert.match(me[name], GUID);
+  assert.deepEqual((await api.callFunction({ name: "WhoAmI" })).UserId, me.UserId);
+  assert.deepEqual((await api.callFunction({ functionName: "WhoAmI" })).UserId, me.UserId);
+  const user = await api.retrieve({ collection: "systemusers", key: me.UserId, select: ["_businessunitid_value"] });
+  assert.equal(user._businessunitid_value, me.BusinessUnitId);
+  assert.match((await api.callFunction("RetrieveVersion")).Version, /^9(\.\d+){3}$/);
+  const organization = await api.callFunction({
+    name: "RetrieveCurrentOrganization",
+    parameters: { AccessType: `${CRM}EndpointAccessType'Default'` },
+  });
+  assert.equal(organization.Detail.OrganizationId, me.OrganizationId);
+});
+
+test("an unbound action answers nothing, and a bound one what it made", async () => {
+  const xml = "<importexportxml><entities><entity>account</entity></entities></importexportxml>";
+  assert.equal(await api.callAction({ actionName: "PublishXml", action: { ParameterXml: xml } }), undefined);
+  assert.equal(await api.callAction({ actionName: "PublishAllXml" }), undefined);
+  const made = await api.callAction({
+    collection: "contacts",
+    actionName: `${CRM}CreateMultiple`,
+    action: {
+      Targets: ["Ada", "Bob"].map((firstname) => ({ "@odata.type": `${CRM}contact`, firstname, lastname: "Action" })),
+    },
+  });
+  assert.equal(made.Ids.length, 2);
+  await api.callAction({
+    collection: "contacts",
+    actionName: `${CRM}UpdateMultiple`,
+    action: {
+      Targets: made.Ids.map((contactid) => ({ "@odata.type": `${CRM}contact`, contactid, jobtitle: "Actor" })),
+    },
+  });
+  const rows = await api.retrieveMultiple({
+    collection: "contacts",
+    select: ["firstname", "jobtitle"],
+    filter: "lastname eq 'Action'",
+    orderBy: ["firstname"],
+  });
+  assert.deepEqual(rows.value.map((row) => [row.firstname, row.jobtitle]), [["Ada", "Actor"], ["Bob", "Actor"]]);
+});
+
+test("what is called in another way than it is made for is refused", async () => {
+  await refused(api.callFunction("NoSuchFunction"), 404, NOT_FOUND, /NoSuchFunction/);
+  await refused(api.callAction({ actionName: "NoSuchAction", action: {} }), 404, NOT_FOUND, /NoSuchAction/);
+  await refused(api.callFunction({ name: "PublishAllXml" }), 405);
+  await refused(api.callAction({ actionName: "WhoAmI" }), 405);
+  await refused(api.callAction({ actionName: "PublishXml", action: {} }), 400, undefined, /ParameterXml/);
+  await refused(api.callAction({ actionName: "PublishAllXml", action: { Surplus: 1 } }), 400, undefined, /Surplus/);
+  await refused(api.callFunction({ name: "WhoAmI", parameters: { Surplus: 1 } }), 400, undefined, /Surplus/);
+  await refused(
+    api.callFunction({ collection: "accounts", key: NOBODY, name: `${CRM}WhoAmI` }), 404, NOT_FOUND, /WhoAmI/,
+  );
+});
+
+test("functions and actions that are not there yet are named", async () => {
+  for (const request of [
+    { name: "GetTimeZoneCodeByLocalizedName", parameters: { LocalizedStandardName: "Pacific Standard Time", LocaleId: 1033 } },
+    { name: `${CRM}RetrieveTeamPrivileges`, collection: "teams", key: NOBODY },
+  ])
+    await refused(api.callFunction(request), 404, NOT_FOUND, new RegExp(request.name));
+  for (const request of [
+    {
+      actionName: "WinOpportunity",
+      action: { Status: 3, OpportunityClose: { subject: "Won", "opportunityid@odata.bind": `opportunities(${NOBODY})` } },
+    },
+    {
+      actionName: `${CRM}AddToQueue`,
+      collection: "queues",
+      key: NOBODY,
+      action: { Target: { activityid: NOBODY, "@odata.type": `${CRM}letter` } },
+    },
+  ])
+    await refused(api.callAction(request), 404, NOT_FOUND, new RegExp(request.actionName));
+});
+
+test("FetchXML is refused by name, on one page, on all and as a long address", async () => {
+  const fetchXml = '<fetch mapping="logical"><entity name="account"><attribute name="name"/></entity></fetch>';
+  await refused(api.fetch({ collection: "accounts", fetchXml }), 400, undefined, /fetchXml/);
+  await refused(api.fetchAll({ collection: "accounts", fetchXml }), 400, undefined, /fetchXml/);
+  const long = fetchXml.replace("<attribute", `${'<attribute name="description"/>'.repeat(60)}<attribute`);
+  await refused(api.fetch({ collection: "accounts", fetchXml: long }), 400, undefined, /fetchXml/);
+});
+
+test("queries that are saved, tracked, tagged or parted are refused by name", async () => {
+  const accounts = { collection: "accounts", select: ["name"] };
+  await refused(api.retrieveMultiple({ ...accounts, trackChanges: true }), 400, undefined, /track-changes/);
+  await refused(api.retrieve({ ...accounts, key: NOBODY, savedQuery: NOBODY }), 400, undefined, /savedQuery/);
+  await refused(api.retrieve({ ...accounts, key: NOBODY, userQuery: NOBODY }), 400, undefined, /userQuery/);
+  await refused(api.retrieveMultiple({ ...accounts, tag: "shared" }), 400, undefined, /tag/);
+  await refused(api.retrieveMultiple({ ...accounts, partitionId: "p" }), 400, undefined, /partitionId/);
+  await refused(
+    api.callAction({ actionName: "PublishAllXml", respondAsync: true }), 400, undefined, /respond-async/,
+  );
+});
+
+test("impersonation is refused by the name of its header, not passed over", async () => {
+  const { UserId } = await api.callFunction("WhoAmI");
+  const before = await api.count({ collection: "leads" });
+  for (const [option, header] of [["impersonate", /mscrmcallerid/i], ["impersonateAAD", /callerobjectid/i]]) {
+    await refused(api.callFunction({ name: "WhoAmI", [option]: UserId }), 400, undefined, header);
+    await refused(
+      api.create({ collection: "leads", data: { lastname: "Masked" }, [option]: UserId }), 400, undefined, header,
+    );
+    await refused(connect({ [option]: UserId }).callFunction("WhoAmI"), 400, undefined, header);
+  }
+  assert.equal(await api.count({ collection: "leads" }), before);
+});
+
+test("files and search are refused by name", async () => {
+  const key = await api.create({ collection: "accounts", data: { name: "Has no file" } });
+  const file = { collection: "accounts", key, property: "entityimage" };
+  await refused(
+    api.uploadFile({ ...file, fileName: "logo.png", data: Buffer.from("no image") }), 400, undefined, /entityimage|file/i,
+  );
+  await refused(api.downloadFile(file), 400, undefined, /entityimage|file/i);
+  for (const call of [api.query("maria"), api.suggest("mar"), api.autocomplete("mar")])
+    await refused(call, 404, NOT_FOUND, /search/);
+});
+
+test("a failure carries status, code, message and the number of the request", async () => {
+  await assert.rejects(api.retrieve({ collection: "accounts", key: NOBODY }), (error) => {
+    assert.ok(error instanceof Error);
+    assert.equal(error.status, 404);
+    assert.equal(error.statusMessage, "Not Found");
+    assert.equal(error.code, "0x80040217");
+    assert.match(error.message, new RegExp(`account.*${NOBODY}`, "i"));
+    assert.match(error.headers["x-ms-service-request-id"], GUID);
+    return true;
+  });
+  await refused(api.retrieveMultiple({ collection: "nosuchs" }), 404, NOT_FOUND, /nosuchs/);
+  await refused(api.create({ collection: "accounts", data: { nosuch: 1 } }), 400, "0x80048d19", /nosuch/);
+  await refused(api.create({ collection: "accounts", data: { numberofemployees: "x" } }), 400, undefined, /numberofemployees/);
+  await refused(api.create({ collection: "accounts", data: { industrycode: 99 } }), 400, undefined, /industrycode/);
+  await refused(api.create({ collection: "accounts", data: { name: "x".repeat(161) } }), 400, undefined, /name/);
+});
+
+test("a caller without a token, or with a bad one, is turned away", async () => {
+  for (const token of [undefined, "not.a.token"]) {
+    const stranger = connect({ onTokenRefresh: undefined });
+    await assert.rejects(stranger.callFunction({ name: "WhoAmI", token }), (error) => {
+      assert.equal(error.status, 401);
+      assert.match(error.headers["www-authenticate"], /^Bearer .*authorization_uri=/);
+      return true;
+    });
+  }
+});
