@@ -132,6 +132,15 @@ def test_an_etag_that_is_still_true_lets_an_update_pass_and_a_read_rest(web: Web
     assert web.get(f"accounts({id})").status == 200
 
 
+def test_a_row_is_read_only_while_it_is_the_version_that_the_caller_means(web: Web) -> None:
+    id = web.make("accounts", name="Meant")
+    etag = web.get(f"accounts({id})").json["@odata.etag"]
+    assert web.get(f"accounts({id})?$select=name", if_match=etag).json["name"] == "Meant"
+    assert web.call("PATCH", f"accounts({id})", {"name": "Another"}).status == 204
+    assert web.get(f"accounts({id})", if_match=etag).fault == (412, "0x80060882")
+    assert web.get(f"accounts({id})", if_match="*").json["name"] == "Another"
+
+
 def test_single_properties_are_read_set_and_cleared(web: Web) -> None:
     id = web.make("accounts", name="Props", telephone1="123")
     assert web.get(f"accounts({id})/name").json == {
@@ -169,6 +178,27 @@ def test_single_valued_references_are_put_and_deleted(web: Web) -> None:
     assert web.get(f"{path}?$select=lastname").json["lastname"] == "C"
     assert web.call("DELETE", f"{path}/$ref").status == 204
     assert web.get(path).status == 204
+
+
+def test_an_owner_is_put_by_reference(web: Web) -> None:
+    account = web.make("accounts", name="Handed over")
+    path = f"accounts({account})/ownerid/$ref"
+    team = web.get("teams?$select=name&$filter=isdefault eq true").rows[0]["teamid"]
+    assert web.call("PUT", path, {"@odata.id": f"{ROOT}teams({team})"}).status == 204
+    assert web.get(f"accounts({account})?$select=_ownerid_value").json["_ownerid_value"] == team
+    assert web.call("PUT", path, {"@odata.id": f"{ROOT}accounts({account})"}).status == 400
+    assert web.call("DELETE", path).status == 400
+    assert web.get(f"accounts({account})?$select=_ownerid_value").json["_ownerid_value"] == team
+
+
+def test_a_row_that_a_lookup_will_lead_to_is_made_in_its_place(web: Web) -> None:
+    account = web.make("accounts", name="Without a contact")
+    made = web.call("POST", f"accounts({account})/primarycontactid", {"lastname": "Made there"})
+    assert made.status == 204
+    assert made.headers["OData-EntityId"] == f"{ROOT}contacts({made.id})"
+    row = web.get(f"accounts({account})?$select=name&$expand=primarycontactid($select=lastname)").json
+    assert row["primarycontactid"]["lastname"] == "Made there"
+    assert web.call("POST", f"accounts({account})/ownerid", {"fullname": "x"}).status == 405
 
 
 def test_deleting_a_row_empties_what_pointed_at_it_and_takes_its_activities(web: Web) -> None:

@@ -66,6 +66,16 @@ def table(schema_name: str, **more: Any) -> dict[str, Any]:
     }
 
 
+LOOKS = {
+    "EntityColor": "#0a5cc2",
+    "IconVectorName": "new_/icons/ship.svg",
+    "IsQuickCreateEnabled": True,
+    "IsValidForQueue": {"Value": True, "CanBeChanged": True},
+    "HasEmailAddresses": True,
+    "MobileOfflineFilters": "<filter/>",
+}
+
+
 def make_table(web: Web, schema_name: str, **more: Any) -> str:
     """Create a table; its path."""
     answer = web.call("POST", "EntityDefinitions", table(schema_name, **more))
@@ -698,3 +708,54 @@ def test_definitions_and_rows_survive_a_restart(
         assert web.call("POST", f"{path}/Attributes", column("Integer", "new_Weight")).status == 204
         assert web.call("PATCH", "new_stones(new_code='S1')", {"new_weight": 7}).status == 204
         assert web.call("DELETE", path).status == 204
+
+
+def test_how_a_definition_looks_is_kept_and_read_back(web: Web) -> None:
+    path = make_table(web, "new_Looks", **LOOKS)
+    made = web.get(path).json
+    assert {name: made[name] for name in LOOKS} == {
+        **LOOKS,
+        "IsValidForQueue": {
+            "Value": True, "CanBeChanged": True, "ManagedPropertyLogicalName": "canmodifyqueuesettings",
+        },
+    }  # fmt: skip
+    changed = {**made, "EntityColor": "#ffffff", "IsQuickCreateEnabled": False, "HasChanged": True}
+    assert web.call("PUT", path, changed).status == 204
+    again = web.get(path).json
+    assert (again["EntityColor"], again["IsQuickCreateEnabled"], again["IconVectorName"]) == (
+        "#ffffff", False, "new_/icons/ship.svg",
+    )  # fmt: skip
+    audited = column("String", "new_Seen", MaxLength=10, IsAuditEnabled={"Value": False}, ImeMode="Disabled")
+    assert web.call("POST", f"{path}/Attributes", audited).status == 204
+    seen = web.get(f"{path}/Attributes(LogicalName='new_seen')/{CRM}StringAttributeMetadata").json
+    assert (seen["IsAuditEnabled"]["Value"], seen["ImeMode"]) == (False, "Disabled")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"EntityColor": 5}, {"IsQuickCreateEnabled": "yes"}, {"IsValidForQueue": {"Value": 1}},
+        {"EntityHelpUrl": "x" * 5000}, {"HasFeedback": []},
+    ],
+)  # fmt: skip
+def test_how_a_definition_looks_has_its_type(web: Web, wrong: dict[str, Any]) -> None:
+    answer = web.call("POST", "EntityDefinitions", table("new_WrongLooks", **wrong))
+    assert answer.status == 400
+    assert next(iter(wrong)) in answer.json["error"]["message"]
+    assert web.get("EntityDefinitions(LogicalName='new_wronglooks')").status == 404
+
+
+def test_the_menus_of_a_relationship_are_kept(web: Web) -> None:
+    make_table(web, "new_Menu")
+    menu = {"Behavior": "UseLabel", "Group": "Sales", "Order": 10010, "Label": label("Menus")}
+    relate(
+        web, "new_account_new_menu", "account", "new_menu", "new_AccountId", AssociatedMenuConfiguration=menu
+    )
+    path = "RelationshipDefinitions(SchemaName='new_account_new_menu')"
+    shown = web.get(path).json["AssociatedMenuConfiguration"]
+    assert (shown["Behavior"], shown["Group"], shown["Order"]) == ("UseLabel", "Sales", 10010)
+    assert shown["Label"]["UserLocalizedLabel"]["Label"] == "Menus"
+    for wrong in ({"Behavior": "Sideways"}, {"Order": "last"}, {"Colour": "red"}, {"ViewId": "x"}):
+        whole = {**web.get(path).json, "AssociatedMenuConfiguration": wrong}
+        assert web.call("PUT", path, whole).status == 400
+    assert web.get(path).json["AssociatedMenuConfiguration"] == shown

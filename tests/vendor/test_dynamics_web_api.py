@@ -10,11 +10,12 @@ from tests.vendor.conftest import Live
 SCRIPTS = Path(__file__).parent / "js"
 
 
-@pytest.mark.parametrize("script", ["records", "definitions"])
+@pytest.mark.parametrize("script", sorted(path.name.split(".")[0] for path in SCRIPTS.glob("*.test.mjs")))
 def test_dynamics_web_api(live: Live, script: str) -> None:
     environment = {
         **live.environment,
         "LIVE_URL": live.https,
+        "LIVE_HTTP": live.http,
         "LIVE_TENANT": live.tenant_id,
         "LIVE_CLIENT": live.client_id,
         "LIVE_SECRET": live.client_secret,

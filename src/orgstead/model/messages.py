@@ -28,11 +28,12 @@ class Create:
 class Retrieve:
     """Read one row; ``query`` carries columns and expands (its ``where`` is empty).
 
-    ``if_none_match``: answer ``unchanged`` when the row still has this version.
+    ``if_none_match``: answer ``unchanged`` when the row still has this version; ``if_match``: fail unless it has.
     """
 
     ref: Ref
     query: Query
+    if_match: int | None = None
     if_none_match: int | None = None
 
 

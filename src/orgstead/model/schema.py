@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 __all__ = [
     "Cascade", "Choice", "Column", "ColumnType", "Key", "ManyToMany", "OneToMany", "Option", "Required",
@@ -47,7 +47,8 @@ class Column:
 
     ``base_of`` names the money column whose value in the organisation's currency this one holds;
     ``attribute_of`` the column that a read-only companion (``createdbyname``) belongs to;
-    ``stored`` is false when the row keeps no value of its own for it.
+    ``stored`` is false when the row keeps no value of its own for it. ``shown`` is what clients set and read back
+    and the engine has no use for: published metadata properties by name.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Column:
     is_custom: bool = False
     searchable: bool = True
     secured: bool = False
+    shown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_lookup(self) -> bool:
@@ -131,6 +133,7 @@ class OneToMany:
     cascade: Cascade = Cascade()
     hierarchical: bool = False
     is_custom: bool = False
+    shown: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +150,7 @@ class ManyToMany:
     entity2_attribute: str
     entity2_navigation: str
     is_custom: bool = False
+    shown: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +205,7 @@ class Table:
     is_custom: bool = False
     change_tracking: bool = False
     audited: bool = False
+    shown: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def stored(self) -> tuple[Column, ...]:

@@ -42,10 +42,12 @@ class Reading(Protocol):
 
 
 def retrieve(call: Reading, message: Retrieve) -> Result:
-    """Read one row; raises ObjectDoesNotExist."""
+    """Read one row; raises ObjectDoesNotExist, and ConcurrencyMismatch when it has another version."""
     ref = call.resolve(message.ref)
     page = read_row(call, ref, message.query)
     version = page.rows[0][0] if page.plan.outputs[0].part == "version" else None
+    if message.if_match is not None and version != message.if_match:
+        raise fault("ConcurrencyMismatch")
     if message.if_none_match is not None and version == message.if_none_match:
         return Result(ref=ref, unchanged=True, version=version)
     return Result(ref=ref, page=page, version=version)

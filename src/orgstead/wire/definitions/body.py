@@ -7,37 +7,41 @@ from typing import Any
 from orgstead.errors import Fault, fault
 from orgstead.model.types import is_guid
 from orgstead.wire.definitions.labels import Caption, read_label
+from orgstead.wire.definitions.values import read_value
 from orgstead.wire.definitions.vocabulary import METADATA_TYPES, Property, properties_of
 
 __all__ = ["NAMESPACE", "Body", "type_of"]
 
 NAMESPACE = "Microsoft.Dynamics.CRM."
 
-# How a definition looks and where it shows, and what the service itself keeps about it: accepted and not kept,
-# since nothing that an organisation does here depends on it.
-NOT_KEPT = frozenset({
-    "ActivityTypeMask", "AssociatedMenuConfiguration", "AutoCreateAccessTeams", "AutoRouteToOwnerQueue",
+# How a definition looks, where it shows and what may be done with it: kept and shown again, since clients read back
+# what they wrote, though nothing that the engine does depends on it.
+KEPT = frozenset({
+    "AssociatedMenuConfiguration", "AutoCreateAccessTeams", "AutoRouteToOwnerQueue",
     "CanBeInCustomEntityAssociation", "CanBeInManyToMany", "CanBePrimaryEntityInRelationship",
-    "CanBeRelatedEntityInRelationship", "CanBeSecuredForCreate", "CanBeSecuredForRead",
-    "CanBeSecuredForUpdate", "CanChangeDateTimeBehavior", "CanChangeHierarchicalRelationship",
+    "CanBeRelatedEntityInRelationship", "CanChangeDateTimeBehavior", "CanChangeHierarchicalRelationship",
     "CanChangeTrackingBeEnabled", "CanCreateAttributes", "CanCreateCharts", "CanCreateForms",
     "CanCreateViews", "CanEnableSyncToExternalSearchIndex", "CanModifyAdditionalSettings",
-    "CanStoreFullImage", "ColumnNumber", "CreatedOn", "DatabaseLength", "DaysSinceRecordLastModified",
-    "Entity1AssociatedMenuConfiguration", "Entity2AssociatedMenuConfiguration", "EntityColor",
-    "EntityHelpUrl", "EntityHelpUrlEnabled", "HasChanged", "HasEmailAddresses", "HasFeedback",
-    "IconLargeName", "IconMediumName", "IconSmallName", "IconVectorName", "ImeMode", "IntroducedVersion",
-    "IsAIRUpdated", "IsAuditEnabled", "IsAvailableOffline", "IsBusinessProcessEnabled",
-    "IsConnectionsEnabled", "IsCustomizable", "IsDocumentManagementEnabled", "IsDuplicateDetectionEnabled",
-    "IsEnabledForCharts", "IsEnabledForExternalChannels", "IsEnabledForTrace", "IsFilterable",
-    "IsGlobalFilterEnabled", "IsImportable", "IsInteractionCentricEnabled", "IsKnowledgeManagementEnabled",
-    "IsLocalizable", "IsMailMergeEnabled", "IsManaged", "IsMappable", "IsOfflineInMobileClient",
-    "IsOneNoteIntegrationEnabled", "IsOptimisticConcurrencyEnabled", "IsQuickCreateEnabled",
-    "IsReadOnlyInMobileClient", "IsReadingPaneEnabled", "IsRenameable", "IsRequiredForForm", "IsRetrievable",
-    "IsRetrieveAuditEnabled", "IsRetrieveMultipleAuditEnabled", "IsSLAEnabled", "IsSearchable",
-    "IsSortableEnabled", "IsValidForForm", "IsValidForGrid", "IsValidForQueue", "IsValidODataAttribute",
-    "IsVisibleInMobile", "IsVisibleInMobileClient", "MaxHeight", "MaxWidth", "MobileOfflineFilters",
-    "ModifiedOn", "Privileges", "RelationshipAttributes", "ReportViewName", "Settings", "SourceType",
-    "SyncToExternalSearchIndex",
+    "CanStoreFullImage", "Entity1AssociatedMenuConfiguration", "Entity2AssociatedMenuConfiguration",
+    "EntityColor", "EntityHelpUrl", "EntityHelpUrlEnabled", "HasEmailAddresses", "HasFeedback",
+    "IconLargeName", "IconMediumName", "IconSmallName", "IconVectorName", "ImeMode", "IsAuditEnabled",
+    "IsAvailableOffline", "IsBusinessProcessEnabled", "IsConnectionsEnabled", "IsCustomizable",
+    "IsDocumentManagementEnabled", "IsDuplicateDetectionEnabled", "IsEnabledForCharts",
+    "IsEnabledForExternalChannels", "IsGlobalFilterEnabled", "IsInteractionCentricEnabled",
+    "IsKnowledgeManagementEnabled", "IsLocalizable", "IsMailMergeEnabled", "IsMappable",
+    "IsOfflineInMobileClient", "IsOneNoteIntegrationEnabled", "IsQuickCreateEnabled",
+    "IsReadOnlyInMobileClient", "IsReadingPaneEnabled", "IsRenameable", "IsRetrieveAuditEnabled",
+    "IsRetrieveMultipleAuditEnabled", "IsSLAEnabled", "IsSortableEnabled", "IsValidForQueue",
+    "IsVisibleInMobile", "IsVisibleInMobileClient", "MobileOfflineFilters", "SyncToExternalSearchIndex",
+})  # fmt: skip
+# What the service itself says about a definition: a client repeats what it read, and is not asked.
+READ_ONLY = frozenset({
+    "ActivityTypeMask", "CanBeSecuredForCreate", "CanBeSecuredForRead", "CanBeSecuredForUpdate",
+    "ColumnNumber", "CreatedOn", "DatabaseLength", "DaysSinceRecordLastModified", "HasChanged",
+    "IntroducedVersion", "IsAIRUpdated", "IsEnabledForTrace", "IsFilterable", "IsImportable", "IsManaged",
+    "IsOptimisticConcurrencyEnabled", "IsRequiredForForm", "IsRetrievable", "IsSearchable",
+    "IsValidForForm", "IsValidForGrid", "IsValidODataAttribute", "MaxHeight", "MaxWidth", "ModifiedOn",
+    "Privileges", "RelationshipAttributes", "ReportViewName", "Settings", "SourceType",
 })  # fmt: skip
 
 
@@ -164,6 +168,15 @@ class Body:
             raise self.wrong(f"{name} must be a GUID")
         return str(value).lower()
 
+    def kept(self, start: Mapping[str, Any]) -> Mapping[str, Any]:
+        """``start`` with what the body says of how the definition looks (``KEPT``)."""
+        kept = dict(start)
+        for name in self.value.keys() & self.properties.keys() & KEPT - self.read:
+            value, shown = self.raw(name), self.shown.get(name)
+            if value is not None and not _says_the_same(self.properties[name], value, shown):
+                kept[name] = read_value(self.properties[name], value, shown, self.what)
+        return kept
+
     def finish(self) -> None:
         """Refuse what was not read and says something else than the definition does.
 
@@ -175,7 +188,7 @@ class Body:
             prop = self.properties.get(name)
             if prop is None and name not in self.links:
                 raise fault("InvalidProperty", name=name[:100], type=f"{NAMESPACE}{self.type_name}")
-            if name in NOT_KEPT or value is None:
+            if name in READ_ONLY or value is None:
                 continue
             if prop is None or not _says_the_same(prop, value, self.shown.get(name)):
                 raise fault("NotSupported", feature=f"The property {name} of the definition of {self.what}")
@@ -184,6 +197,6 @@ class Body:
 def _says_the_same(prop: Property, given: Any, shown: Any) -> bool:
     if isinstance(shown, Caption):
         return read_label(given, prop.name) in (None, shown.text)
-    if isinstance(given, dict) and isinstance(shown, dict):
+    if isinstance(given, dict) and isinstance(shown, dict) and "Value" in shown:
         return bool(given.get("Value") == shown.get("Value"))
     return bool(given == shown)

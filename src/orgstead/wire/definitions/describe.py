@@ -4,6 +4,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/relationshipmetadatabase
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from orgstead.model.schema import Key, ManyToMany, OneToMany, Schema, Table
@@ -55,6 +56,7 @@ def entity(table: Table, schema: Schema) -> Definition:
         ),
         "IsAuditEnabled": managed("canmodifyauditsettings", table.audited),
         "Privileges": [] if table.is_intersect else _privileges(table),
+        **table.shown,
     }
     return Definition(
         type="EntityMetadata",
@@ -125,7 +127,7 @@ def one_to_many(rel: OneToMany, schema: Schema) -> Definition:
         "IsHierarchical": rel.hierarchical,
         "ReferencedEntityNavigationPropertyName": rel.referenced_navigation,
         "ReferencingEntityNavigationPropertyName": rel.referencing_navigation,
-        "AssociatedMenuConfiguration": _menu(rel.metadata_id, rel.is_custom),
+        **_shown(rel, "AssociatedMenuConfiguration"),
         "CascadeConfiguration": {
             "Assign": cascade.assign,
             "Delete": cascade.delete,
@@ -161,25 +163,32 @@ def many_to_many(rel: ManyToMany) -> Definition:
         "Entity2IntersectAttribute": rel.entity2_attribute,
         "Entity1NavigationPropertyName": rel.entity1_navigation,
         "Entity2NavigationPropertyName": rel.entity2_navigation,
-        "Entity1AssociatedMenuConfiguration": _menu(rel.metadata_id, rel.is_custom),
-        "Entity2AssociatedMenuConfiguration": _menu(rel.metadata_id, rel.is_custom),
+        **_shown(rel, "Entity1AssociatedMenuConfiguration", "Entity2AssociatedMenuConfiguration"),
     }
     return Definition(type="ManyToManyRelationshipMetadata", values=values)
 
 
-def _menu(seed: str, custom: bool) -> dict[str, Any]:
-    return {
-        "Behavior": "UseCollectionName",
-        "Group": "Details",
-        "Order": 10000,
-        "IsCustomizable": True,
-        "Icon": None,
-        "ViewId": "00000000-0000-0000-0000-000000000000",
-        "AvailableOffline": True,
-        "MenuId": "",
-        "QueryApi": None,
-        "Label": Caption("", seed, "Menu", custom),
-    }
+def _shown(rel: OneToMany | ManyToMany, *menus: str) -> dict[str, Any]:
+    """What a relationship shows besides its rules; its menus are whole, and their labels labels."""
+    shown = dict(rel.shown)
+    for name in menus:
+        menu = {**_MENU, **shown.get(name, {})}
+        shown[name] = {**menu, "Label": Caption(menu["Label"], rel.metadata_id, name, rel.is_custom)}
+    return shown
+
+
+_MENU: Mapping[str, Any] = {
+    "Behavior": "UseCollectionName",
+    "Group": "Details",
+    "Order": 10000,
+    "IsCustomizable": True,
+    "Icon": None,
+    "ViewId": "00000000-0000-0000-0000-000000000000",
+    "AvailableOffline": True,
+    "MenuId": "",
+    "QueryApi": None,
+    "Label": "",
+}
 
 
 def entity_key(key: Key, table: Table) -> Definition:

@@ -84,6 +84,7 @@ def attribute(column: Column, table: Table, schema: Schema) -> Definition:
     extra = _EXTRAS.get(column.type)
     if extra is not None:
         values |= extra(column, table)
+    values |= column.shown
     links: dict[str, Callable[[], Described]] = {}
     if "OptionSet" in properties_of(type_name)[1]:
         shared = schema.choices.get(column.global_choice) if column.global_choice else None

@@ -121,7 +121,8 @@ def _read(body: Body, start: Column, schema: Schema) -> Column:
         searchable=_searchable(body, start),
     )
     special = _SPECIAL.get(start.type)
-    return column if special is None else special(body, column, schema)
+    column = column if special is None else special(body, column, schema)
+    return replace(column, shown=body.kept(start.shown))
 
 
 def _searchable(body: Body, start: Column) -> bool:

@@ -83,6 +83,7 @@ def _one_to_many(body: Body, start: OneToMany) -> OneToMany:
         ),
         hierarchical=body.flag("IsHierarchical", start.hierarchical),
         cascade=_cascade(body, start.cascade),
+        shown=body.kept(start.shown),
     )
 
 
@@ -147,6 +148,7 @@ def _many_to_many(body: Body, start: ManyToMany) -> ManyToMany:
         start,
         entity1_navigation=body.text("Entity1NavigationPropertyName", start.entity1_navigation),
         entity2_navigation=body.text("Entity2NavigationPropertyName", start.entity2_navigation),
+        shown=body.kept(start.shown),
     )
 
 

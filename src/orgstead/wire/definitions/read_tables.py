@@ -125,6 +125,7 @@ def _read(body: Body, start: Table) -> Table:
         has_activities=body.flag("HasActivities", start.has_activities),
         change_tracking=body.flag("ChangeTrackingEnabled", start.change_tracking),
         audited=body.flag("IsAuditEnabled", start.audited),
+        shown=body.kept(start.shown),
     )
 
 

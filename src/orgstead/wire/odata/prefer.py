@@ -32,8 +32,6 @@ class Prefer:
     annotations: tuple[str, ...] = ()
     page_size: int | None = None
     continue_on_error: bool = False
-    track_changes: bool = False
-    respond_async: bool = False
     applied: str | None = None
 
     def wants(self, annotation: str) -> bool:
@@ -81,12 +79,13 @@ def parse_prefer(text: str) -> Prefer:
         applied.append("odata.continue-on-error")
     if "track-changes" in asked:
         raise fault("ODataUnsupported", feature="Prefer: odata.track-changes")
+    if "respond-async" in asked:
+        raise fault("ODataUnsupported", feature="Prefer: respond-async")
     return Prefer(
         representation=representation,
         annotations=annotations,
         page_size=page_size,
         continue_on_error="odata.continue-on-error" in applied,
-        respond_async="respond-async" in asked,
         applied=", ".join(applied) or None,
     )
 

@@ -21,7 +21,7 @@ from orgstead.model.record import Record, Ref, Related
 from orgstead.model.schema import Table
 from orgstead.wire.odata.contexts import context_of
 from orgstead.wire.odata.names import Names, Navigation
-from orgstead.wire.odata.paths import NAMESPACE, Segment
+from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment
 from orgstead.wire.odata.payload import decode_object, read_reference, ref_of
 from orgstead.wire.odata.reader import Reader
 from orgstead.wire.odata.request import Operation
@@ -74,7 +74,9 @@ class Resources(Reader):
         if ref is None:
             if segment is None:
                 raise TypeError("a row has a reference or a segment")
-            ref = ref_of(table, segment, self.names, self.names.aliases(self.request.query))
+            aliased = any(isinstance(value, Alias) for _, value in segment.pairs)
+            aliases = self.names.aliases(self.request.query) if aliased else {}
+            ref = ref_of(table, segment, self.names, aliases)
         if not rest:
             self.only("GET", "PATCH", "PUT", "DELETE")
             return {"GET": self.retrieve, "PATCH": self.patch, "PUT": self.patch, "DELETE": self.delete}[
@@ -94,11 +96,9 @@ class Resources(Reader):
     def retrieve(self, table: Table, ref: Ref) -> Operation:
         """GET a row."""
         options, query = self.options(table, "$select", "$expand")
-        if self.match.if_match is not None:
-            raise fault("InvalidHeader", name="If-Match", value="on a GET request")
         # The row's version says nothing about expanded rows.
         seen = None if query.expand else self.match.if_none_match
-        message = Retrieve(ref=ref, query=query, if_none_match=seen)
+        message = Retrieve(ref=ref, query=query, if_match=self.match.if_match, if_none_match=seen)
         context = context_of(self.names.set_of(table.logical_name), options, query)
         return self.operation_of((message,), self.shape(context, options).entity)
 
@@ -125,10 +125,12 @@ class Resources(Reader):
     # -- properties ----------------------------------------------------------------------------------------------
     def on_property(self, table: Table, ref: Ref, name: str, rest: Sequence[Segment]) -> Operation:
         """``/accounts(id)/name``, ``/$value``"""
-        self.no_options()
         column = self.names.column(table, name)
         if column is None:
             raise fault("ResourceNotFound", segment=name)
+        if column.type in ("file", "image") and self.request.method == "PATCH":
+            raise fault("ODataUnsupported", feature=f"Uploading to the {column.type} column {name}")
+        self.no_options()
         raw = len(rest) == 1 and rest[0].name == "$value"
         if rest and not raw:
             raise fault("ResourceNotFound", segment=rest[0].name)
@@ -170,14 +172,13 @@ class Resources(Reader):
             if step.id is None and not step.pairs:
                 raise fault("ResourceNotFound", segment=step.name)
             return self.on_row(target, ref_of(target, step, self.names), rest)
-        scope = _related_to(navigation, ref, self.names)
         if not rest:
             self.only("GET", "POST")
-            return (
-                self.list(target, scope)
-                if self.request.method == "GET"
-                else self.create_related(ref, navigation, target)
-            )
+            if self.request.method == "POST":
+                return self.create_related(ref, navigation, target)
+        scope = _related_to(navigation, ref, self.names)
+        if not rest:
+            return self.list(target, scope)
         if len(rest) == 1 and rest[0].name == "$count":
             self.only("GET")
             return self.count(target, scope)
@@ -190,7 +191,11 @@ class Resources(Reader):
     def to_one(
         self, table: Table, ref: Ref, navigation: Navigation, target: Table, rest: Sequence[Segment]
     ) -> Operation:
-        """Read through a single-valued navigation property, as far as it goes."""
+        """Read through a single-valued navigation property, as far as it goes, or make the row that it leads to."""
+        if not rest and navigation.relationship:
+            self.only("GET", "POST")
+            if self.request.method == "POST":
+                return self.create_related(ref, navigation, target)
         self.only("GET")
         reference = len(rest) == 1 and rest[0].name == "$ref"
         if rest and not reference:
@@ -212,11 +217,11 @@ class Resources(Reader):
         return self.operation_of((Retrieve(ref=ref, query=parent),), render)
 
     def create_related(self, ref: Ref, navigation: Navigation, target: Table) -> Operation:
-        """POST to a collection: a new row that is related from the start."""
+        """POST to a navigation property: a new row that is related from the start."""
         returning, context = self.returning(target)
         record = self.record(target)
         rel = self.names.schema.one_to_many.get(navigation.relationship)
-        if rel is not None:
+        if rel is not None and isinstance(navigation.link, ToMany):
             values = {**record.values, rel.referencing_attribute: ref}
             record = replace(record, values=values)
         else:
@@ -239,8 +244,16 @@ class Resources(Reader):
         if set(body) - {"@odata.context"} != {"@odata.id"}:
             raise fault("InvalidPayload", message="The body must be an object with the property @odata.id.")
         related = read_reference(body["@odata.id"], self.names, self.origin)
+        if isinstance(navigation.link, ToOne) and not navigation.relationship:
+            # An owner is a user or a team: no one relationship stands for both.
+            return self.point(ref, navigation.link.lookup, related)
         message = Associate(ref=ref, relationship=navigation.relationship, related=related)
         return self.operation_of((message,), self.shape().nothing)
+
+    def point(self, ref: Ref, lookup: str, related: Ref | None) -> Operation:
+        """Let a lookup lead to a row, or nowhere."""
+        record = Record(table=ref.table, values={lookup: related})
+        return self.operation_of((Update(ref=ref, record=record),), self.shape().nothing)
 
     def untie(
         self, ref: Ref, navigation: Navigation, step: Segment, target: Table, single: bool
@@ -256,6 +269,8 @@ class Resources(Reader):
                 related = read_reference(address, self.names, self.origin)
             elif not single:
                 raise fault("MissingParameter", name="$id", message="the row to disassociate is not named")
+        if isinstance(navigation.link, ToOne) and not navigation.relationship and related is None:
+            return self.point(ref, navigation.link.lookup, None)
         message = Disassociate(
             ref=ref,
             relationship=navigation.relationship,

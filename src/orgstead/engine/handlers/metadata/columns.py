@@ -43,10 +43,12 @@ MAX_OPTIONS = 5000
 # What an update may change, per column; the rest is fixed when the column is made.
 CHANGEABLE = (
     "display_name", "description", "required", "max_length", "format", "min", "max", "precision", "precision_source",
-    "default", "behavior", "autonumber", "searchable", "secured",
+    "default", "behavior", "autonumber", "searchable", "secured", "shown",
 )  # fmt: skip
 CHECKED = tuple(
-    name for name in CHANGEABLE if name not in ("display_name", "description", "searchable", "secured")
+    name
+    for name in CHANGEABLE
+    if name not in ("display_name", "description", "searchable", "secured", "shown")
 )
 _TOKEN = re.compile(r"\{(SEQNUM:\d{1,2}|RANDSTRING:[1-6]|DATETIMEUTC:[^{}]{1,40})\}")
 

@@ -165,6 +165,7 @@ def update_entity(call: Call) -> Any:
             change_tracking=table.change_tracking,
             audited=table.audited,
             primary_image=table.primary_image,
+            shown=table.shown,
         )
     )
     if table.has_notes and not current.has_notes:
