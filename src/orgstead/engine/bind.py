@@ -11,7 +11,7 @@ from orgstead.engine.binding import read_value
 from orgstead.engine.context import Caller
 from orgstead.engine.dates import Calendar
 from orgstead.engine.groups import bind_groups
-from orgstead.engine.scope import UNREADABLE, Restrict, Scope, State, column_of
+from orgstead.engine.scope import UNREADABLE, Restrict, Scope, State, column_of, table_of
 from orgstead.errors import Fault, fault
 from orgstead.model.plan import (
     AllOf,
@@ -77,7 +77,7 @@ def bind_query(
     Raises AttributeNotFound, IncompatibleTypes, ODataUnsupported, QueryTooComplex, PrivilegeDenied…
     """
     state = State(schema, caller, calendar, restrict)
-    scope = Scope(state, state.source(schema.tables[query.table]))
+    scope = Scope(state, state.source(table_of(schema, query.table)))
     if query.joins:
         raise fault("ODataUnsupported", feature="link-entity")
     where: list[Verdict] = []
@@ -252,7 +252,7 @@ def _nested(expand: Expand, scope: Scope, source: Source, depth: int) -> Nested:
             feature="$filter, $orderby, $top or $count on a single-valued navigation property",
         )
     lookup = column_of(source.table, expand.link.lookup)
-    target = scope.state.source(scope.schema.tables[expand.link.target])
+    target = scope.state.source(table_of(scope.schema, expand.link.target))
     scope.joins.append(Joined("left", target, scope.to_one_on(source, lookup, target)))
     nested, children = _expands(expand.expand, scope, target, depth + 1)
     return Nested(

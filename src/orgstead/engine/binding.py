@@ -1,5 +1,6 @@
 """What the operators of conditions have in common: the scope they are bound in, their values, their arity."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ __all__ = [
     "TEXT",
     "Binding",
     "Rule",
+    "between_seconds",
     "bound_value",
     "check_arity",
     "column_operand",
@@ -26,6 +28,7 @@ __all__ = [
 
 TEXT = frozenset({"string", "memo", "entityname"})
 GUIDS = frozenset({"uniqueidentifier", "lookup", "customer", "owner"})
+_FRACTION = re.compile(r":\d\d\.0*[1-9]")
 _BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 NUMBERS = frozenset({"integer", "bigint", "decimal", "double", "money", "choice", "state", "status"})
 
@@ -103,6 +106,16 @@ def _instant(column: Column, value: str) -> str:
     instant = parse_datetime(value.replace(" ", "T", 1))
     # Not strftime: it does not pad the years before 1000.
     return instant.date().isoformat() if column.date_only else f"{instant.replace(tzinfo=None).isoformat()}Z"
+
+
+def between_seconds(operand: Operand, value: Any) -> bool:
+    """Whether a literal is an instant that no value of the column can be: values have whole seconds."""
+    return (
+        isinstance(operand, Col)
+        and operand.column.type == "datetime"
+        and isinstance(value, str)
+        and _FRACTION.search(value) is not None
+    )
 
 
 def _refuse() -> Any:

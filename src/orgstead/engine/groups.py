@@ -1,5 +1,6 @@
 """Groups and aggregates: the part of a query whose rows are not rows of a table."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from orgstead.engine.scope import Scope
@@ -15,11 +16,11 @@ from orgstead.model.plan import (
     Sort,
     Verdict,
 )
-from orgstead.model.query import (
-    Query,
-)
+from orgstead.model.query import Order, Query
 
 __all__ = ["bind_groups"]
+
+MAX_DIGITS = 19
 
 
 def bind_groups(query: Query, scope: Scope, where: list[Verdict]) -> Plan:
@@ -61,7 +62,12 @@ def bind_groups(query: Query, scope: Scope, where: list[Verdict]) -> Plan:
             seen[output.name] = output.of
     scope.outputs = seen
     having = scope.predicate(query.having) if query.having is not None else None
-    order = tuple(Sort(scope.operand(o.field), o.descending) for o in query.order)
+    order = {
+        operand: Sort(operand, each.descending) for each in query.order for operand in [_ordered(each, seen)]
+    }
+    for operand in groups:
+        # Pages are counted off: the order has to be total.
+        order.setdefault(operand, Sort(operand))
     return Plan(
         source=scope.source,
         outputs=tuple(outputs),
@@ -69,18 +75,27 @@ def bind_groups(query: Query, scope: Scope, where: list[Verdict]) -> Plan:
         where=AllOf(tuple(where)) if where else None,
         groups=tuple(groups),
         having=having,
-        order=order,
+        order=tuple(order.values()),
         limit=scope.param(0),
         offset=scope.param(_offset(query.after)),
     )
 
 
+def _ordered(order: Order, outputs: Mapping[str, Operand]) -> Operand:
+    """What groups are sorted by: one of their own values."""
+    operand = outputs.get(order.field.name)
+    if operand is None or order.field.path:
+        raise fault("UnknownAlias", alias=order.field.name[:100])
+    return operand
+
+
 def _offset(after: tuple[Any, ...] | None) -> int:
     if after is None:
         return 0
-    if len(after) != 1 or not str(after[0]).isdigit():
+    text = str(after[0])
+    if len(after) != 1 or not (text.isascii() and text.isdecimal() and len(text) < MAX_DIGITS):
         raise fault("InvalidPagingCookie")
-    return int(after[0])
+    return int(text)
 
 
 def _numeric(operand: Operand | None) -> bool:

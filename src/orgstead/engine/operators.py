@@ -15,6 +15,7 @@ from orgstead.engine.binding import (
     TEXT,
     Binding,
     Rule,
+    between_seconds,
     bound_value,
     check_arity,
     column_operand,
@@ -25,7 +26,7 @@ from orgstead.engine.dates import fiscal_ranges, ranges_with_number, ranges_with
 from orgstead.engine.operators_dates import in_fiscal_period, on_day, relative
 from orgstead.engine.operators_people import hierarchy, me, own_user, user_language
 from orgstead.errors import fault
-from orgstead.model.plan import AllOf, AnyOf, Col, HasAny, IsNull, Like, NoneOf, OneOf, Test, Verdict
+from orgstead.model.plan import AllOf, AnyOf, Col, HasAny, IsNull, Like, NoneOf, OneOf, Operand, Test, Verdict
 from orgstead.model.query import Condition
 
 __all__ = ["OPERATORS", "bind_condition"]
@@ -52,9 +53,19 @@ def _compare(op: Any) -> Rule:
             return AnyOf(())
         if isinstance(operand, Col) and operand.column.type == "multichoice" and op == "eq":
             return _multi(binding, condition, every=True)
-        return Test(op, operand, bound_value(binding, operand, value))
+        return _ordered(binding, op, operand, value)
 
     return rule
+
+
+def _ordered(binding: Binding, op: Any, operand: Operand, value: Any) -> Verdict:
+    """A comparison. Values of a date column have whole seconds, and literals are cut off to them."""
+    if between_seconds(operand, value):
+        if op == "eq":
+            bound_value(binding, operand, value)
+            return AnyOf(())
+        op = {"ge": "gt", "lt": "le"}.get(op, op)
+    return Test(op, operand, bound_value(binding, operand, value))
 
 
 def _negate(rule: Rule) -> Rule:
@@ -72,7 +83,11 @@ def _in(binding: Binding, condition: Condition) -> Verdict:
         return _multi(binding, condition, every=True)
     if len(condition.values) > MAX_VALUES:
         raise fault("QueryTooComplex", limit=f"{MAX_VALUES} values")
-    values = tuple(read_value(operand.column, value) for value in condition.values if value is not None)
+    values = tuple(
+        read_value(operand.column, value)
+        for value in condition.values
+        if value is not None and not between_seconds(operand, value)
+    )
     found: Verdict = OneOf(operand, binding.param(values, operand.column, many=True))
     return AnyOf((found, IsNull(operand))) if None in condition.values else found
 
@@ -80,8 +95,8 @@ def _in(binding: Binding, condition: Condition) -> Verdict:
 def _between(binding: Binding, condition: Condition) -> Verdict:
     check_arity(condition, 2)
     operand = binding.operand(condition.field)
-    low, high = (bound_value(binding, operand, value) for value in condition.values)
-    return AllOf((Test("ge", operand, low), Test("le", operand, high)))
+    low, high = condition.values
+    return AllOf((_ordered(binding, "ge", operand, low), _ordered(binding, "le", operand, high)))
 
 
 def _multi(binding: Binding, condition: Condition, *, every: bool = False) -> Verdict:

@@ -1,5 +1,7 @@
 """Operators on dates: relative ones, fiscal ones, and those of whole days."""
 
+from datetime import date, timedelta
+
 from orgstead.engine.binding import Binding, Rule, check_arity, column_operand, incompatible
 from orgstead.engine.dates import Range, fiscal_ranges, ranges_with_number, ranges_without_value
 from orgstead.errors import fault
@@ -80,7 +82,7 @@ def on_day(before: bool, after: bool) -> Rule:
                 "InvalidArgument", message=f"The operator {condition.operator} needs a date."
             ) from None
         day = day.replace(hour=0, minute=0, second=0)
-        following = day.fromordinal(min(day.toordinal() + 1, 3652059))
+        following = None if day.date() == date.max else day + timedelta(days=1)
         return _ranged(binding, condition, (None if before else day, None if after else following))
 
     return rule

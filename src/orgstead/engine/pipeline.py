@@ -43,6 +43,8 @@ from orgstead.model.schema import Schema, Table
 __all__ = ["Engine", "Frame", "Job"]
 
 MAX_DEPTH = 16
+# Rows that hang on one another in a row: what Python's own stack bears.
+MAX_CASCADE_DEPTH = 64
 BIND_CACHE = 2048
 # A query of hundreds of conditions is hardly asked twice, and its plan is large.
 MAX_KEPT_PARAMETERS = 64
@@ -130,6 +132,13 @@ class Engine:
             self.schema = self.store.load_schema()
         return self.schema
 
+    def refresh(self) -> bool:
+        """Whether another process had changed the definitions; from now on they are known here."""
+        if not self._shared or self.store.schema_version() == self.schema.version:
+            return False
+        self.schema = self.store.load_schema()
+        return True
+
     def run_group(self, jobs: Sequence[Job]) -> None:
         """Run several independent jobs in one transaction, each undone by itself when it fails.
 
@@ -178,7 +187,7 @@ class Frame:
     """One run of messages in one unit of work: what handlers see as their ``Call``."""
 
     __slots__ = (
-        "_calendar", "_engine", "caller", "depth", "now", "options", "parameters", "results", "schema",
+        "_calendar", "_engine", "caller", "cascade", "depth", "now", "options", "parameters", "results", "schema",
         "target", "unit",
     )  # fmt: skip
 
@@ -191,6 +200,7 @@ class Frame:
         self.caller = caller
         self.options = options
         self.depth = 0
+        self.cascade = 0
         self.schema = schema
         self.results: list[Result] = []
         self.parameters: Mapping[str, Any] = {}
@@ -228,6 +238,18 @@ class Frame:
             return _CORE[type(message)](self, message)
         finally:
             self.depth -= 1
+
+    def follow(self, message: Message) -> Result:
+        """Run a message that the running one brings with it: a cascade is as deep as its rows, and no loop."""
+        depth, self.depth = self.depth, 0
+        self.cascade += 1
+        if self.cascade > MAX_CASCADE_DEPTH:
+            raise fault("TooDeep", limit=MAX_CASCADE_DEPTH)
+        try:
+            return self.send(message)
+        finally:
+            self.depth = depth
+            self.cascade -= 1
 
     def send_as_system(self, message: Message) -> Result:
         """Run a message as the product's own work: with all rights, and on columns that no user sets."""

@@ -32,9 +32,9 @@ from orgstead.model.query import (
     ToMany,
     ToOne,
 )
-from orgstead.model.schema import Column, Schema, Table
+from orgstead.model.schema import Column, ManyToMany, Schema, Table
 
-__all__ = ["UNREADABLE", "Restrict", "Scope", "State", "column_of"]
+__all__ = ["UNREADABLE", "Restrict", "Scope", "State", "column_of", "table_of"]
 
 MAX_HOPS = 10
 
@@ -133,7 +133,7 @@ class Scope:
             key = (source.alias, step.lookup, step.target)
             target = self.hops.get(key)
             if target is None:
-                target = self.state.source(self.schema.tables[step.target])
+                target = self.state.source(table_of(self.schema, step.target))
                 on = self.to_one_on(source, column_of(source.table, step.lookup), target)
                 self.joins.append(Joined("left", target, on))
                 self.hops[key] = target
@@ -198,9 +198,12 @@ class Scope:
                     Test("eq", Col(child.alias, lookup, "table"), self.param(parent.table.logical_name))
                 )
             return child, tuple(on), ()
-        near, far, target = self.ends(link)
+        rel = self.schema.many_to_many.get(link.relationship)
+        if rel is None:
+            raise fault("RelationshipNotFound", name=link.relationship, table=parent.table.logical_name)
+        near, far, target = self.ends(rel, link.reverse)
         child = self.state.source(target)
-        between = self.state.source(self.schema.tables[self.schema.many_to_many[link.relationship].intersect])
+        between = self.state.source(table_of(self.schema, rel.intersect))
         join = Joined(
             "inner",
             between,
@@ -214,12 +217,19 @@ class Scope:
         )
         return child, (Test("eq", Col(between.alias, between.table.columns[near]), parent_id),), (join,)
 
-    def ends(self, link: ToMany) -> tuple[str, str, Table]:
+    def ends(self, rel: ManyToMany, reverse: bool) -> tuple[str, str, Table]:
         """The intersect columns of the near and far end of an N:N hop, and the table at the far end."""
-        rel = self.schema.many_to_many[link.relationship]
-        if link.reverse:
+        if reverse:
             return rel.entity2_attribute, rel.entity1_attribute, self.schema.tables[rel.entity1]
         return rel.entity1_attribute, rel.entity2_attribute, self.schema.tables[rel.entity2]
+
+
+def table_of(schema: Schema, name: str) -> Table:
+    """A table by its logical name; raises TableNotFound."""
+    table = schema.tables.get(name)
+    if table is None:
+        raise fault("TableNotFound", name=name[:100])
+    return table
 
 
 def column_of(table: Table, name: str) -> Column:

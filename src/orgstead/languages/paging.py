@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 from orgstead.errors import fault
 from orgstead.model.query import Untyped
 
-__all__ = ["read_cookie", "write_cookie"]
+__all__ = ["read_cookie", "read_inner", "write_cookie"]
 
 MAX_COOKIE = 16_384
 
@@ -58,13 +58,26 @@ def read_cookie(text: str) -> tuple[int, tuple[Untyped | None, ...]]:
     outer = _OUTER.fullmatch(text.strip())
     if outer is None:
         raise fault("InvalidPagingCookie")
-    inner = _INNER.fullmatch(unquote(unquote(outer[2])))
-    if inner is None or int(outer[1]) < 1:
+    if int(outer[1]) < 1:
         raise fault("InvalidPagingCookie")
-    values = tuple(
+    return int(outer[1]), read_inner(outer[2])
+
+
+def read_inner(text: str) -> tuple[Untyped | None, ...]:
+    """The cursor out of a cookie's inner XML, encoded or not; raises InvalidPagingCookie."""
+    if len(text) > MAX_COOKIE:
+        raise fault("InvalidPagingCookie")
+    for _ in range(2):
+        # An address that was read has lost one of the two levels; decoding once too often would change values.
+        if text.startswith("<"):
+            break
+        text = unquote(text)
+    inner = _INNER.fullmatch(text)
+    if inner is None:
+        raise fault("InvalidPagingCookie")
+    return tuple(
         None if match[1] is None else Untyped(unescape(match[1])) for match in _VALUE.finditer(inner[1])
     )
-    return int(outer[1]), values
 
 
 def _text(value: Any) -> str:

@@ -76,20 +76,25 @@ class Delete:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Associate:
-    """Tie two rows by a relationship (1:N from the one side, N:1 from the many side, or N:N)."""
+    """Tie two rows by a relationship (1:N from the one side, N:1 from the many side, or N:N).
+
+    ``reverse``: ``ref`` is the second end of an N:N relationship of a table with itself.
+    """
 
     ref: Ref
     relationship: str
     related: Ref
+    reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disassociate:
-    """Untie two rows; ``related`` None clears a to-one relationship."""
+    """Untie two rows; ``related`` None clears a to-one relationship. ``reverse`` is as in ``Associate``."""
 
     ref: Ref
     relationship: str
     related: Ref | None = None
+    reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

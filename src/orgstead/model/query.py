@@ -5,7 +5,8 @@ Nothing here is guaranteed to make sense: names may be unknown and values of the
 on purpose: joins multiply rows under aliases, expand nests results, exists only tests.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
+from dataclasses import field as dataclass_field
 from typing import Any, Literal
 
 __all__ = [
@@ -68,6 +69,12 @@ class Condition:
     field: Field
     operator: str
     values: tuple[Any, ...] = ()
+    # To Python 1, 1.0 and True are equal; to a column they are not.
+    kinds: tuple[type, ...] = dataclass_field(init=False, repr=False, default=())
+
+    def __post_init__(self) -> None:
+        kinds = tuple(type(value) for value in self.values if not isinstance(value, str))
+        object.__setattr__(self, "kinds", kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +199,10 @@ class Query:
     top: int | None = None
     page_size: int | None = None
     page_number: int = 1
-    after: tuple[Any, ...] | None = field(default=None)
+    after: tuple[Any, ...] | None = dataclass_field(default=None)
     count: bool = False
     count_only: bool = False
-    _hash: int | None = field(default=None, init=False, compare=False, repr=False)
+    _hash: int | None = dataclass_field(default=None, init=False, compare=False, repr=False)
 
     def __hash__(self) -> int:
         # Bound plans are kept by their query, which on the hot path is the same value again and again.

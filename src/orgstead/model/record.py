@@ -43,11 +43,13 @@ class Related:
     """New rows or references that hang on a record in a deep insert.
 
     ``relationship`` is the schema name; ``records`` are created with the parent, ``refs`` associated.
-    ``to_one`` says that the parent holds the lookup (the related row is created first).
+    ``to_one`` says that the parent holds the lookup (the related row is created first); ``reverse`` that the parent
+    is the second end of an N:N relationship of a table with itself.
     """
 
     relationship: str
     to_one: bool = False
+    reverse: bool = False
     records: "tuple[Record, ...]" = ()
     refs: tuple[Ref, ...] = ()
 

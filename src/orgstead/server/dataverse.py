@@ -1,5 +1,6 @@
 """The adapter of the Web API: bytes in, operations through the engine, bytes out."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -29,6 +30,13 @@ __all__ = ["VERSIONS", "Dataverse"]
 log = structlog.get_logger()
 
 VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
+ABOUT_DEFINITIONS = (
+    "EntityDefinitions",
+    "RelationshipDefinitions",
+    "GlobalOptionSetDefinitions",
+    "RetrieveMetadataChanges",
+    "$metadata",
+)
 WHOLE = "@Microsoft.PowerApps.CDS.ErrorDetails"
 
 
@@ -81,9 +89,21 @@ class Dataverse:
             return self._failed(error, headers)
 
     async def _single(self, request: Request, caller: Caller) -> Reply:
-        operation = decode(request, self.names(self._engine.schema))
+        operation = await self._decoded(request)
         results = await self._lanes.run(Job(operation.messages, caller, operation.options))
         return operation.render(results)
+
+    async def _decoded(self, request: Request) -> Operation:
+        """The operation. What is unknown may have been made by another process a moment ago."""
+        if request.path.strip("/").startswith(ABOUT_DEFINITIONS):
+            # Read without asking the database: what is shown has to be what stands.
+            await asyncio.to_thread(self._engine.refresh)
+        try:
+            return decode(request, self.names(self._engine.schema))
+        except Fault as error:
+            if error.status not in (400, 404) or not await asyncio.to_thread(self._engine.refresh):
+                raise
+        return decode(request, self.names(self._engine.schema))
 
     def _failed(self, error: Exception, headers: Mapping[str, str]) -> Reply:
         if not isinstance(error, Fault):
@@ -139,7 +159,7 @@ class Dataverse:
         try:
             messages: list[Message] = []
             for part in change_set.parts:
-                operation = decode(_request(part, batch, pending), self.names(self._engine.schema))
+                operation = await self._decoded(_request(part, batch, pending))
                 if len(operation.messages) != 1:
                     raise fault("InvalidBatch", message="A change set holds changes only.")
                 if part.content_id is not None and operation.table is not None:

@@ -26,6 +26,10 @@ class Dialect:
         """Whether these values need the second variant of a text."""
         raise NotImplementedError
 
+    def wide_keys(self, params: Sequence[Any]) -> bool:
+        """The same for values by which rows are found: these must compare as the indexes of keys do."""
+        return self.wide(params)
+
     # -- values --------------------------------------------------------------------------------------------------
     def writer(self, column: Column) -> Convert | None:
         """Canonical value to what is kept; None when it is the same. Raises faults of range."""

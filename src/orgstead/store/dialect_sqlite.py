@@ -44,6 +44,10 @@ class SQLite(Dialect):
                 return True
         return False
 
+    def wide_keys(self, params: Sequence[Any]) -> bool:
+        """Never: NOCASE, the collation of the indexes, folds ASCII alone."""
+        return False
+
     # -- values --------------------------------------------------------------------------------------------------
     def writer(self, column: Column) -> Convert | None:
         match column.type:

@@ -84,7 +84,7 @@ class BaseUnit:
                 shape.append((part, encoded is not None))
                 if encoded is not None:
                     arguments.append(encoded)
-        wide = self.dialect.wide(list(values.values()))
+        wide = self.dialect.wide_keys(list(values.values()))
         arguments.append(self.argument(limit))
         return [row[0] for row in self.rows(self.statements.find(table, tuple(shape), wide), arguments)]
 

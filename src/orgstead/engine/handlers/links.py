@@ -24,7 +24,7 @@ def associate(call: Writing, message: Associate) -> Result:
         values = {rel.referencing_attribute: one}
         call.send(Update(ref=many, record=Record(table=many.table, values=values)))
         return Result(ref=ref)
-    first, second = _ends(many_to_many, ref, related)
+    first, second = _ends(many_to_many, ref, related, message.reverse)
     _check_append(call, first, second)
     for end in (first, second):
         _must_exist(call, end)
@@ -55,7 +55,7 @@ def disassociate(call: Writing, message: Disassociate) -> Result:
                 Update(ref=many, record=Record(table=many.table, values={rel.referencing_attribute: None}))
             )
         return Result(ref=ref)
-    first, second = _ends(many_to_many, ref, related)
+    first, second = _ends(many_to_many, ref, related, message.reverse)
     _check_append(call, first, second)
     table = call.schema.tables[many_to_many.intersect]
     pair = _pair(table, many_to_many, first, second)
@@ -87,7 +87,9 @@ def _sides(call: Writing, ref: Ref, related: Ref, relationship: str) -> tuple[Re
     raise fault("RelationshipNotFound", name=relationship, table=related.table)
 
 
-def _ends(rel: ManyToMany, ref: Ref, related: Ref) -> tuple[Ref, Ref]:
+def _ends(rel: ManyToMany, ref: Ref, related: Ref, reverse: bool) -> tuple[Ref, Ref]:
+    if reverse and rel.entity1 == rel.entity2:
+        ref, related = related, ref
     if (ref.table, related.table) == (rel.entity1, rel.entity2):
         return ref, related
     if (ref.table, related.table) == (rel.entity2, rel.entity1):

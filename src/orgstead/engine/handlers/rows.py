@@ -19,6 +19,7 @@ from orgstead.model.messages import Associate, Create, Delete, Result, Update, U
 from orgstead.model.query import Query
 from orgstead.model.record import Record, Ref, Related
 from orgstead.model.schema import Table
+from orgstead.model.types import coerce
 
 __all__ = ["Writing", "create", "delete", "key_values", "update", "upsert"]
 
@@ -35,6 +36,9 @@ class Writing(Call, Protocol):
 
     def bind(self, query: Query, *, single: bool = False) -> Bound:
         """Bind a query for this caller."""
+
+    def follow(self, message: Delete) -> Result:
+        """Run a message that another one brings with it."""
 
     def resolve(self, ref: Ref, *, missing_ok: bool = False) -> Ref:
         """The reference by id."""
@@ -116,10 +120,21 @@ def upsert(call: Writing, message: Upsert) -> Result:
     if isinstance(ref.key, str):
         id = ref.key
     else:
-        # The key's values belong to the new row; a value in the body must not contradict them.
-        values = {**dict(_key_as_values(call, table, ref)), **values}
+        values = {**values, **_agreed(table, values, _key_as_values(call, table, ref))}
     created = Record(table=table.logical_name, id=id, values=values, related=record.related)
     return call.send(Create(record=created, returning=message.returning))
+
+
+def _agreed(table: Table, values: Mapping[str, Any], key: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The key's values, which belong to the new row; raises InvalidArgument when the body contradicts them."""
+    for name, value in key.items():
+        given = values.get(name, value)
+        if not isinstance(given, Ref) and coerce(table.columns[name], given, table.logical_name) != value:
+            raise fault(
+                "InvalidArgument",
+                message=f"The value of {name} in the body is not the one of the key in the address.",
+            )
+    return key
 
 
 def delete(call: Writing, message: Delete) -> Result:
@@ -206,9 +221,13 @@ def _create_after(call: Writing, ref: Ref, related: tuple[Related, ...]) -> None
             else:
                 made = call.send(Create(record=record)).ref
                 if made is not None:
-                    call.send(Associate(ref=ref, relationship=group.relationship, related=made))
+                    call.send(_tie(ref, group, made))
         for other in group.refs:
-            call.send(Associate(ref=ref, relationship=group.relationship, related=other))
+            call.send(_tie(ref, group, other))
+
+
+def _tie(ref: Ref, group: Related, other: Ref) -> Associate:
+    return Associate(ref=ref, relationship=group.relationship, related=other, reverse=group.reverse)
 
 
 def _cascade_delete(call: Writing, ref: Ref) -> None:
@@ -240,7 +259,7 @@ def _cascade_delete(call: Writing, ref: Ref) -> None:
 def _delete_if_there(call: Writing, ref: Ref) -> None:
     # Another relationship of the same cascade may have taken the row already.
     try:
-        call.send(Delete(ref=ref))
+        call.follow(Delete(ref=ref))
     except Fault as error:
         if error.name != "ObjectDoesNotExist":
             raise

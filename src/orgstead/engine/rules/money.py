@@ -3,7 +3,7 @@
 https://learn.microsoft.com/power-apps/developer/data-platform/transaction-currency-currency-entity
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from functools import lru_cache
 
 from orgstead.engine.hooks import Change, hook
@@ -11,10 +11,10 @@ from orgstead.engine.registry import Call
 from orgstead.errors import fault
 from orgstead.model.record import Ref
 from orgstead.model.schema import Table
+from orgstead.model.types import coerce
 
 __all__ = ["keep_base_amounts"]
 
-FOUR_PLACES = Decimal("0.0001")
 ONE = Decimal(1)
 
 
@@ -45,7 +45,10 @@ def keep_base_amounts(call: Call, change: Change) -> None:
     rate = change.after("exchangerate") or ONE
     for amount, base in touched:
         value = change.after(amount)
-        values[base] = None if value is None else (value / rate).quantize(FOUR_PLACES, ROUND_HALF_EVEN)
+        table = change.table
+        values[base] = (
+            None if value is None else coerce(table.columns[base], value / rate, table.logical_name)
+        )
 
 
 def _rate(call: Call, currency: Ref) -> Decimal:

@@ -173,8 +173,11 @@ class Body:
         kept = dict(start)
         for name in self.value.keys() & self.properties.keys() & KEPT - self.read:
             value, shown = self.raw(name), self.shown.get(name)
-            if value is not None and not _says_the_same(self.properties[name], value, shown):
-                kept[name] = read_value(self.properties[name], value, shown, self.what)
+            if value is None or _says_the_same(self.properties[name], value, shown):
+                continue
+            read = read_value(self.properties[name], value, shown, self.what)
+            if read != _texts(shown):
+                kept[name] = read
         return kept
 
     def finish(self) -> None:
@@ -192,6 +195,13 @@ class Body:
                 continue
             if prop is None or not _says_the_same(prop, value, self.shown.get(name)):
                 raise fault("NotSupported", feature=f"The property {name} of the definition of {self.what}")
+
+
+def _texts(shown: Any) -> Any:
+    """A complex value with its labels as texts."""
+    if not isinstance(shown, dict):
+        return shown
+    return {name: part.text if isinstance(part, Caption) else part for name, part in shown.items()}
 
 
 def _says_the_same(prop: Property, given: Any, shown: Any) -> bool:

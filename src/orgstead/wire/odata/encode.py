@@ -71,8 +71,8 @@ class Links(Protocol):
     def address(self, table: str, id: str) -> str:
         """The address of a row."""
 
-    def nested_link(self, path: str, name: str, page: Page) -> str:
-        """The address of the next page of the expanded collection ``name`` at ``path``."""
+    def nested_link(self, path: str, trail: Sequence[str], page: Page) -> str:
+        """The address of the next page of an expanded collection at ``path``; ``trail`` names the expands to it."""
 
 
 def encode_page(
@@ -161,20 +161,25 @@ class _Encoder:
         self.annotations = annotations
         self.labels = labels
 
-    def rows(self, page: Page) -> list[dict[str, Any]]:
+    def rows(self, page: Page, trail: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+        """The rows of a page; ``trail`` are the names of the expands that led to it."""
         plan = page.plan
         children = list(zip((child for child, _ in placed_children(plan)), page.children, strict=True))
-        return [self.row(plan, row, children) for row in page.rows]
+        return [self.row(plan, row, children, trail) for row in page.rows]
 
     def row(
-        self, plan: Plan, row: Sequence[Any], children: list[tuple[Child, Mapping[str, Page]]]
+        self,
+        plan: Plan,
+        row: Sequence[Any],
+        children: list[tuple[Child, Mapping[str, Page]]],
+        trail: tuple[str, ...],
     ) -> dict[str, Any]:
         left = iter(children)
         item = self.values(plan.source.table.logical_name, plan.outputs, row, 0)
         # Only a plan with children keeps its primary key under a name that is surely there.
         table = plan.source.table
-        self.collections(item, table.logical_name, plan.children, left, item.get(table.primary_id))
-        self.nested(item, plan.nested, row, len(plan.outputs), left)
+        self.collections(item, table.logical_name, plan.children, left, item.get(table.primary_id), trail)
+        self.nested(item, plan.nested, row, len(plan.outputs), left, trail)
         return item
 
     def nested(
@@ -184,12 +189,14 @@ class _Encoder:
         row: Sequence[Any],
         start: int,
         left: Iterator[tuple[Child, Mapping[str, Page]]],
+        trail: tuple[str, ...],
     ) -> None:
         for part in parts:
+            below = (*trail, part.name)
             inner = self.values(part.table.logical_name, part.outputs, row, start)
             id = inner.get(part.table.primary_id)
-            self.collections(inner, part.table.logical_name, part.children, left, id)
-            self.nested(inner, part.nested, row, start + len(part.outputs), left)
+            self.collections(inner, part.table.logical_name, part.children, left, id, below)
+            self.nested(inner, part.nested, row, start + len(part.outputs), left, below)
             if id is None:
                 item[part.name] = None
             elif part.refs_only:
@@ -198,11 +205,11 @@ class _Encoder:
                 item[part.name] = inner
             start += width(part)
 
-    def more(self, parent: str, id: str, child: Child, page: Page) -> str:
+    def more(self, parent: str, id: str, trail: Sequence[str], page: Page) -> str:
         """The address of the next page of an expanded collection."""
         if self.links is None:
             raise TypeError("expanded pages need an address")
-        return self.links.nested_link(f"{self.names.address(parent, id)}/{child.name}", child.name, page)
+        return self.links.nested_link(f"{self.names.address(parent, id)}/{trail[-1]}", trail, page)
 
     def reference(self, table: str, id: str) -> dict[str, str]:
         if self.links is None:
@@ -216,11 +223,13 @@ class _Encoder:
         children: Sequence[Child],
         left: Iterator[tuple[Child, Mapping[str, Page]]],
         id: str | None,
+        trail: tuple[str, ...],
     ) -> None:
         for _ in children:
             child, pages = next(left)
+            below = (*trail, child.name)
             page = pages.get(id) if id is not None else None
-            found = self.rows(page) if page is not None else []
+            found = self.rows(page, below) if page is not None else []
             if child.refs_only:
                 table = child.plan.source.table
                 found = [self.reference(table.logical_name, each[table.primary_id]) for each in found]
@@ -228,7 +237,7 @@ class _Encoder:
                 item[f"{child.name}@odata.count"] = len(found)
             item[child.name] = found
             if page is not None and page.after is not None and id is not None:
-                item[f"{child.name}@odata.nextLink"] = self.more(parent, id, child, page)
+                item[f"{child.name}@odata.nextLink"] = self.more(parent, id, below, page)
 
     def values(self, table: str, outputs: Sequence[Output], row: Sequence[Any], start: int) -> dict[str, Any]:
         item: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from orgstead.errors import Fault, fault
-from orgstead.model.query import ToOne
+from orgstead.model.query import ToMany, ToOne
 from orgstead.model.record import Pending, Record, Ref, Related
 from orgstead.model.schema import Table
 from orgstead.wire.odata.names import Names, Navigation
@@ -146,7 +146,7 @@ def _bind(
             "InvalidPayload", message=f"{name}@odata.bind needs an array of at most {MAX_RELATED} addresses."
         )
     refs = tuple(read_reference(item, names, origin) for item in value)
-    related.append(Related(relationship=navigation.relationship, refs=refs))
+    related.append(Related(relationship=navigation.relationship, refs=refs, reverse=is_reverse(navigation)))
 
 
 def _refuse_second(navigation: Navigation, values: dict[str, Any], related: list[Related]) -> None:
@@ -193,7 +193,19 @@ def _nested(
         for item in value
         if not (isinstance(item, dict) and set(item) == {"@odata.id"})
     )
-    related.append(Related(relationship=navigation.relationship, records=records, refs=refs))
+    related.append(
+        Related(
+            relationship=navigation.relationship,
+            records=records,
+            refs=refs,
+            reverse=is_reverse(navigation),
+        )
+    )
+
+
+def is_reverse(navigation: Navigation) -> bool:
+    """Whether it leads from the second end of an N:N relationship of a table with itself."""
+    return isinstance(navigation.link, ToMany) and navigation.link.reverse
 
 
 def read_reference(text: Any, names: Names, origin: Origin) -> Ref:

@@ -22,7 +22,7 @@ from orgstead.model.schema import Table
 from orgstead.wire.odata.contexts import context_of
 from orgstead.wire.odata.names import Names, Navigation
 from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment
-from orgstead.wire.odata.payload import decode_object, read_reference, ref_of
+from orgstead.wire.odata.payload import decode_object, is_reverse, read_reference, ref_of
 from orgstead.wire.odata.reader import Reader
 from orgstead.wire.odata.request import Operation
 
@@ -225,9 +225,7 @@ class Resources(Reader):
             values = {**record.values, rel.referencing_attribute: ref}
             record = replace(record, values=values)
         else:
-            record = replace(
-                record, related=(*record.related, Related(relationship=navigation.relationship, refs=(ref,)))
-            )
+            record = replace(record, related=(*record.related, _of_new(navigation, ref)))
         operation = self.operation_of(
             (Create(record=record, returning=returning),), self.shape(context).written
         )
@@ -247,7 +245,9 @@ class Resources(Reader):
         if isinstance(navigation.link, ToOne) and not navigation.relationship:
             # An owner is a user or a team: no one relationship stands for both.
             return self.point(ref, navigation.link.lookup, related)
-        message = Associate(ref=ref, relationship=navigation.relationship, related=related)
+        message = Associate(
+            ref=ref, relationship=navigation.relationship, related=related, reverse=is_reverse(navigation)
+        )
         return self.operation_of((message,), self.shape().nothing)
 
     def point(self, ref: Ref, lookup: str, related: Ref | None) -> Operation:
@@ -275,8 +275,15 @@ class Resources(Reader):
             ref=ref,
             relationship=navigation.relationship,
             related=None if single and related is None else related,
+            reverse=is_reverse(navigation),
         )
         return self.operation_of((message,), self.shape().nothing)
+
+
+def _of_new(navigation: Navigation, ref: Ref) -> Related:
+    """The tie of a new row at the far end of a navigation property of ``ref``."""
+    far = isinstance(navigation.link, ToMany) and not navigation.link.reverse
+    return Related(relationship=navigation.relationship, refs=(ref,), reverse=far)
 
 
 def _narrowed(query: Query, scope: Predicate | None) -> Query:

@@ -102,9 +102,9 @@ class Shape:
         """The address of the next page."""
         return _with_cookie(self.link, page)
 
-    def nested_link(self, path: str, name: str, page: Page) -> str:
+    def nested_link(self, path: str, trail: Sequence[str], page: Page) -> str:
         """The address of the next page of an expanded collection, with the options that the expand had."""
-        expand = _find_expand(self.expands, name)
+        expand = _find_expand(self.expands, trail)
         options = ""
         if expand is not None:
             options = print_query(
@@ -233,15 +233,15 @@ def _with_cookie(link: str, page: Page) -> str:
     return f"{link}{'&' if '?' in link else '?'}$skiptoken={quote(cookie, safe=_COOKIE_SAFE)}"
 
 
-def _find_expand(expands: Sequence[Expand], name: str) -> Expand | None:
-    """The expand of a name, at any depth: as the client wrote it."""
-    for expand in expands:
-        if expand.name == name:
-            return expand
-        found = _find_expand(expand.expand, name)
-        if found is not None:
-            return found
-    return None
+def _find_expand(expands: Sequence[Expand], trail: Sequence[str]) -> Expand | None:
+    """The expand at the end of a trail of names: as the client wrote it."""
+    found = None
+    for name in trail:
+        found = next((each for each in expands if each.name == name), None)
+        if found is None:
+            return None
+        expands = found.expand
+    return found
 
 
 def _page(results: Sequence[Result]) -> Page:
