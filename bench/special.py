@@ -19,6 +19,7 @@ from bench.spelling import Spelling
 __all__ = ["Bench", "driver", "load", "told", "walk"]
 
 DEPTH: Final = 1000
+TURNS: Final = 3
 LOADED: Final = 100_000
 ROOT: Final = Path(__file__).parents[1]
 
@@ -62,11 +63,12 @@ def walk(benches: Sequence[Bench], run: report.Run) -> None:
         try:
             near, far = ends(each, size)
             # In turn and more than once: the two are compared with each other, and the machine drifts.
-            pairs = [(each.burst([near], 1), each.burst([far], 1)) for _ in range(each.rounds + 1)]
-            first[each.name] = max((pair[0] for pair in pairs), key=lambda rate: rate.per_second)
-            deep[each.name] = max((pair[1] for pair in pairs), key=lambda rate: rate.per_second)
+            pairs = [(each.burst([near], 1), each.burst([far], 1)) for _ in range(TURNS)]
+            first[each.name] = min((pair[0] for pair in pairs), key=lambda rate: rate.median)
+            deep[each.name] = min((pair[1] for pair in pairs), key=lambda rate: rate.median)
         except (OSError, RuntimeError, KeyError) as error:
             first[each.name] = deep[each.name] = repr(error)
+            run.notes.append(f"{each.name} did not get to the end of the walk: {error}.")
             print(f"walk, {each.name}: {error!r}", file=sys.stderr)
     for title, rates in (("page 1", first), ("page 1,000", deep)):
         run.lines.append(
@@ -76,7 +78,7 @@ def walk(benches: Sequence[Bench], run: report.Run) -> None:
     for name in first:
         near_rate, far_rate = first[name], deep[name]
         if isinstance(near_rate, wrk.Rate) and isinstance(far_rate, wrk.Rate):
-            times = near_rate.per_second / far_rate.per_second
+            times = far_rate.median / near_rate.median
             run.notes.append(f"{name}: page 1,000 costs {times:.2f} times page 1.")
 
 

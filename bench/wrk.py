@@ -83,7 +83,9 @@ def run(url: str, prepared: Path, connections: int, seconds: int) -> Rate:
     if found is None:
         raise RuntimeError(f"wrk printed no summary:\n{output}")
     told = json.loads(found[1])
-    if told["refused"] or told["broken"] or not told["requests"]:
+    if not told["requests"]:
+        raise RuntimeError(f"no answer within {seconds} s")
+    if told["refused"] or told["broken"]:
         raise RuntimeError(f"of {told['requests']} requests {told['refused']} failed, {told['broken']} broke")
     return Rate(
         per_second=told["requests"] / told["microseconds"] * 1e6,

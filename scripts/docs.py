@@ -19,8 +19,10 @@ import orgstead.app  # noqa: F401 - registers every handler and hook
 from orgstead.cli import main
 from orgstead.config import Config
 from orgstead.engine.hooks import shipped
+from orgstead.engine.operators import OPERATORS
 from orgstead.engine.registry import registered
 from orgstead.errors import fault_kinds
+from orgstead.languages.odata.functions import FUNCTIONS
 from orgstead.model import messages
 from orgstead.model.messages import Message, Parameter, Signature
 from orgstead.solutions.load import load_base
@@ -41,6 +43,7 @@ def pages() -> Mapping[str, str]:
         "messages.md": _messages,
         "hooks.md": _hooks,
         "tables.md": _tables,
+        "operators.md": _operators,
         "support.md": _support,
     }
     return {name: f"{NOTE}\n\n" + "\n".join(make()) + "\n" for name, make in makers.items()}
@@ -238,6 +241,22 @@ def _tables() -> Iterator[str]:
 
 # -- support ---------------------------------------------------------------------------------------------------------
 _MARKS = {"same": "as Dynamics", "differs": "**differs**", "unsupported": "**not supported**"}
+
+
+def _operators() -> Iterator[str]:
+    yield "# Operators of conditions"
+    yield ""
+    yield (
+        "Every operator that a condition of FetchXML can have; the query functions of the Web API are the same under "
+        "other names. A negation holds for what is null, and its opposite does not."
+    )
+    yield ""
+    functions = {operator: name for name, (operator, _) in FUNCTIONS.items()}
+    rows = (
+        (f"`{name}`", f"`Microsoft.Dynamics.CRM.{functions[name]}`" if name in functions else "")
+        for name in sorted(OPERATORS)
+    )
+    yield from _table(("operator", "query function"), rows)
 
 
 def _support() -> Iterator[str]:

@@ -261,12 +261,12 @@ def test_relationships_are_made_used_and_removed(client: DataverseClient, boats:
 def test_a_batch_with_a_change_set_is_all_or_nothing(client: DataverseClient) -> None:
     batch = client.batch.new()
     with batch.changeset() as changes:
-        reference = changes.records.create("account", {"name": "Batched"})
+        reference = changes.records.create("account", {"name": "Batched by Python"})
         changes.records.update("account", reference, {"telephone1": "555 0111"})
-    batch.records.list("account", select=["name", "telephone1"], filter="name eq 'Batched'")
+    batch.records.list("account", select=["name", "telephone1"], filter="name eq 'Batched by Python'")
     result = batch.execute()
     assert [answer.status_code for answer in result.responses] == [204, 204, 200]
-    rows = list(client.records.list("account", select=["telephone1"], filter="name eq 'Batched'"))
+    rows = list(client.records.list("account", select=["telephone1"], filter="name eq 'Batched by Python'"))
     assert [row["telephone1"] for row in rows] == ["555 0111"]
 
     failing = client.batch.new()
@@ -296,6 +296,38 @@ def test_a_failure_is_the_clients_own_error_with_the_services_code(client: Datav
     assert not raised.value.is_transient
 
 
-def test_what_is_not_there_yet_says_so(client: DataverseClient) -> None:
-    with pytest.raises(HttpError, match="sql"):
-        client.query.sql("SELECT TOP 1 name FROM account")
+def test_sql_is_asked_as_the_documentation_shows(client: DataverseClient) -> None:
+    account = client.records.create("account", {"name": "Asked in SQL", "telephone1": "555", "revenue": 10})
+    contact = {"lastname": "Asker", "parentcustomerid_account@odata.bind": f"/accounts({account})"}
+    for firstname in ("Ann", "Bob"):
+        client.records.create("contact", {"firstname": firstname, **contact})
+    (row,) = client.query.sql(
+        "SELECT TOP 1 a.name AS account_name, a.telephone1 FROM account AS a WHERE a.name LIKE 'Asked in%'"
+    )
+    assert (row["account_name"], row["telephone1"]) == ("Asked in SQL", "555")
+    rows = client.query.sql(
+        "SELECT a.name, c.fullname FROM account AS a INNER JOIN contact AS c ON a.accountid = c.parentcustomerid "
+        "WHERE a.name = 'Asked in SQL' ORDER BY c.fullname DESC"
+    )
+    assert [(each["name"], each["fullname"]) for each in rows] == [
+        ("Asked in SQL", "Bob Asker"), ("Asked in SQL", "Ann Asker"),
+    ]  # fmt: skip
+    (total,) = client.query.sql(
+        "SELECT COUNT(*) AS many, SUM(a.revenue) AS worth FROM account a "
+        "JOIN contact c ON a.accountid = c.parentcustomerid WHERE a.name = 'Asked in SQL'"
+    )
+    assert (total["many"], total["worth"]) == (2, 20)
+    with pytest.raises(HttpError, match="nosuch"):
+        client.query.sql("SELECT nosuch FROM account")
+
+
+def test_fetchxml_is_walked_page_by_page(client: DataverseClient) -> None:
+    for number in range(5):
+        client.records.create("account", {"name": f"Walked {number}"})
+    query = client.query.fetchxml(
+        """<fetch count="2"><entity name="account"><attribute name="name"/><order attribute="name"/>
+        <filter><condition attribute="name" operator="like" value="Walked%"/></filter></entity></fetch>"""
+    )
+    pages = [[row["name"] for row in page] for page in query.execute_pages()]
+    assert pages == [["Walked 0", "Walked 1"], ["Walked 2", "Walked 3"], ["Walked 4"]]
+    assert len(query.execute()) == 5

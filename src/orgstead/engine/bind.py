@@ -10,8 +10,17 @@ from typing import Any
 from orgstead.engine.binding import read_value
 from orgstead.engine.context import Caller
 from orgstead.engine.dates import Calendar
-from orgstead.engine.groups import bind_groups
-from orgstead.engine.scope import UNREADABLE, Restrict, Scope, State, column_of, table_of
+from orgstead.engine.groups import bind_groups, read_offset
+from orgstead.engine.joins import (
+    JoinedTable,
+    bind_joins,
+    check_names,
+    joined_outputs,
+    output,
+    primary_key,
+    readable,
+)
+from orgstead.engine.scope import Restrict, Scope, State, column_of, table_of
 from orgstead.errors import Fault, fault
 from orgstead.model.plan import (
     AllOf,
@@ -24,6 +33,7 @@ from orgstead.model.plan import (
     Output,
     Param,
     Plan,
+    Ranked,
     Sort,
     Source,
     Test,
@@ -34,6 +44,7 @@ from orgstead.model.query import (
     Field,
     Order,
     Query,
+    Shown,
     ToOne,
     Untyped,
 )
@@ -78,8 +89,7 @@ def bind_query(
     """
     state = State(schema, caller, calendar, restrict)
     scope = Scope(state, state.source(table_of(schema, query.table)))
-    if query.joins:
-        raise fault("ODataUnsupported", feature="link-entity")
+    joined = bind_joins(query, scope)
     where: list[Verdict] = []
     if single is not None:
         primary = scope.source.table.columns[scope.source.table.primary_id]
@@ -91,8 +101,10 @@ def bind_query(
         where.append(allowed)
     if query.aggregates or query.groups:
         plan = bind_groups(query, scope, where)
+    elif query.distinct:
+        plan = _distinct(query, scope, where, joined)
     else:
-        plan = _rows(query, scope, where, single is not None)
+        plan = _rows(query, scope, where, joined, single is not None)
     count_plan = None
     if query.count or query.count_only:
         count_plan = _counting(plan, scope, query)
@@ -110,7 +122,7 @@ def _counting(plan: Plan, scope: Scope, query: Query) -> Plan:
     primary = scope.source.table.columns[scope.source.table.primary_id]
     outputs = (
         plan.outputs
-        if query.groups or query.aggregates
+        if query.groups or query.aggregates or query.distinct
         else (Output("id", Col(scope.source.alias, primary), primary),)
     )
     return Plan(
@@ -120,14 +132,20 @@ def _counting(plan: Plan, scope: Scope, query: Query) -> Plan:
         where=plan.where,
         groups=plan.groups,
         having=plan.having,
+        distinct=plan.distinct,
     )
 
 
-def _rows(query: Query, scope: Scope, where: list[Verdict], single: bool) -> Plan:
-    outputs = _outputs(scope.source, query.columns)
+def _rows(
+    query: Query, scope: Scope, where: list[Verdict], joined: Sequence[JoinedTable], single: bool
+) -> Plan:
+    outputs = (*_outputs(scope.source, query.columns, query.aliased), *joined_outputs(joined))
+    check_names(outputs)
     nested, children = _expands(query.expand, scope, scope.source, depth=1)
-    order, hidden = ((), ()) if single else _order(query.order, scope, outputs)
-    seek, limit = None, None
+    # A row may come several times, each time with other rows of what is joined.
+    keys = [primary_key(scope.source), *(primary_key(each.source) for each in joined if each.multiplies)]
+    order, hidden = ((), ()) if single else _order(query.order, scope, outputs, keys)
+    seek, limit, offset = None, None, None
     if not single:
         limit = scope.param(0)
         if query.after is not None:
@@ -136,6 +154,8 @@ def _rows(query: Query, scope: Scope, where: list[Verdict], single: bool) -> Pla
             seek = tuple(
                 _cursor_value(scope, sort, value) for value, sort in zip(query.after, order, strict=True)
             )
+        elif query.offset:
+            offset = scope.param(query.offset)
     return Plan(
         source=scope.source,
         outputs=(*outputs, *hidden),
@@ -146,7 +166,30 @@ def _rows(query: Query, scope: Scope, where: list[Verdict], single: bool) -> Pla
         order=order,
         seek=seek,
         limit=limit,
+        offset=offset,
         keyed=True,
+    )
+
+
+def _distinct(query: Query, scope: Scope, where: list[Verdict], joined: Sequence[JoinedTable]) -> Plan:
+    """Different rows of the columns that were asked for: they have no key, and their pages are counted off."""
+    own = tuple(
+        output
+        for output in _outputs(scope.source, query.columns, query.aliased)
+        if output.part in ("value", "table")
+    )
+    outputs = (*own, *joined_outputs(joined))
+    check_names(outputs)
+    order, hidden = _order(query.order, scope, outputs, [output.of for output in outputs])
+    return Plan(
+        source=scope.source,
+        outputs=(*outputs, *hidden),
+        joins=tuple(scope.joins),
+        where=AllOf(tuple(where)) if where else None,
+        order=order,
+        limit=scope.param(0),
+        offset=scope.param(query.offset + read_offset(query.after)),
+        distinct=True,
     )
 
 
@@ -154,25 +197,31 @@ def _cursor_value(scope: Scope, sort: Sort, value: Any) -> Param | None:
     if value is None:
         return None
     column = sort.of.column if isinstance(sort.of, Col) else None
-    if isinstance(value, Untyped) and column is not None:
+    if isinstance(value, Untyped):
         try:
-            value = read_value(column, value)
-        except Fault:
+            value = read_value(column, value) if column is not None else int(value)
+        except (Fault, ValueError):
             raise fault("InvalidPagingCookie") from None
     return scope.param(value, column)
 
 
-def _outputs(source: Source, names: Sequence[str] | None) -> tuple[Output, ...]:
+def _outputs(
+    source: Source, names: Sequence[str] | None, aliased: Sequence[Shown] = ()
+) -> tuple[Output, ...]:
     """The places of a row: version, the columns asked for (all readable ones by default), the primary key."""
     table = source.table
-    if names is None:
-        columns = [c for c in table.stored if c.read and c.type not in UNREADABLE]
-    else:
-        columns = [column_of(table, name) for name in dict.fromkeys(names)]
-        currency = table.columns.get(CURRENCY)
-        if currency is not None and currency not in columns and any(c.type == "money" for c in columns):
-            # An amount is nothing without its currency.
-            columns.append(currency)
+    columns = (
+        list(readable(table)) if names is None else [column_of(table, name) for name in dict.fromkeys(names)]
+    )
+    shown = [column_of(table, each.name) for each in aliased]
+    currency = table.columns.get(CURRENCY)
+    if (
+        currency is not None
+        and currency not in columns
+        and any(c.type == "money" for c in (*columns, *shown))
+    ):
+        # An amount is nothing without its currency.
+        columns.append(currency)
     places: list[Output] = []
     version = table.columns.get("versionnumber")
     if version is not None:
@@ -181,6 +230,8 @@ def _outputs(source: Source, names: Sequence[str] | None) -> tuple[Output, ...]:
         places.append(Output(column.name, Col(source.alias, column), column))
         if column.polymorphic:
             places.append(Output(column.name, Col(source.alias, column, "table"), None, "table"))
+    for each, column in zip(aliased, shown, strict=True):
+        places += output(source, column, each.alias)
     if all(column.name != table.primary_id for column in columns):
         primary = table.columns[table.primary_id]
         places.append(Output(primary.name, Col(source.alias, primary), primary, "id"))
@@ -188,18 +239,19 @@ def _outputs(source: Source, names: Sequence[str] | None) -> tuple[Output, ...]:
 
 
 def _order(
-    orders: Sequence[Order], scope: Scope, outputs: Sequence[Output]
+    orders: Sequence[Order], scope: Scope, outputs: Sequence[Output], last: Sequence[Operand]
 ) -> tuple[tuple[Sort, ...], tuple[Output, ...]]:
-    """The sort keys, ending in the primary key, and the places that only the cursor needs."""
-    primary = scope.source.table.columns[scope.source.table.primary_id]
+    """The sort keys, ending in ``last`` so that no two rows are equal, and the places that only the cursor needs."""
     sorts: dict[Operand, Sort] = {}
     for order in orders:
         operand = scope.operand(_shown(order.field, scope))
+        if order.labels and isinstance(operand, Col) and operand.column.is_choice:
+            operand = _ranked(operand)
         sorts.setdefault(operand, Sort(operand, order.descending))
-        if isinstance(operand, Col) and operand == Col(scope.source.alias, primary):
+        if [operand] == last:
             break
-    last = Col(scope.source.alias, primary)
-    sorts.setdefault(last, Sort(last))
+    for operand in last:
+        sorts.setdefault(operand, Sort(operand))
     shown = {output.of for output in outputs if output.part in ("value", "id")}
     hidden = tuple(
         Output("", operand, operand.column if isinstance(operand, Col) else None, "order")
@@ -207,6 +259,12 @@ def _order(
         if operand not in shown
     )
     return tuple(sorts.values()), hidden
+
+
+def _ranked(of: Col) -> Ranked:
+    """A choice by its labels, in the order of the alphabet."""
+    options = sorted(of.column.options, key=lambda option: option.label.casefold())
+    return Ranked(of, tuple((option.value, place) for place, option in enumerate(options)))
 
 
 def _shown(field: Field, scope: Scope) -> Field:
@@ -288,7 +346,7 @@ def _child(expand: Expand, scope: Scope, source: Source, depth: int) -> Child:
     outputs = _outputs(child, () if expand.refs_only else expand.columns)
     nested, children = _expands(expand.expand, inner, child, depth + 1)
     scope.state.expands = state.expands
-    order, hidden = _order(expand.order, inner, outputs)
+    order, hidden = _order(expand.order, inner, outputs, [primary_key(child)])
     # Without $top a parent has pages of rows, and one row more tells that there is another page.
     limited = expand.top is not None and expand.top <= MAX_PAGE
     size = expand.top if limited and expand.top is not None else MAX_PAGE

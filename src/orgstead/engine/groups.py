@@ -18,7 +18,7 @@ from orgstead.model.plan import (
 )
 from orgstead.model.query import Order, Query
 
-__all__ = ["bind_groups"]
+__all__ = ["bind_groups", "read_offset"]
 
 MAX_DIGITS = 19
 
@@ -35,7 +35,8 @@ def bind_groups(query: Query, scope: Scope, where: list[Verdict]) -> Plan:
                 raise fault(
                     "IncompatibleTypes", column=group.field.name, type="datetime", value=group.dategrouping
                 )
-            offset = scope.param(scope.calendar.offset) if scope.calendar.offset else None
+            local = scope.calendar.offset and not group.utc
+            offset = scope.param(scope.calendar.offset) if local else None
             operand, column = DatePart(operand, group.dategrouping, offset, scope.calendar.fiscal_month), None
         outputs.append(Output(group.alias, operand, column))
         if isinstance(operand, Col) and operand.column.polymorphic:
@@ -77,7 +78,7 @@ def bind_groups(query: Query, scope: Scope, where: list[Verdict]) -> Plan:
         having=having,
         order=tuple(order.values()),
         limit=scope.param(0),
-        offset=scope.param(_offset(query.after)),
+        offset=scope.param(query.offset + read_offset(query.after)),
     )
 
 
@@ -89,7 +90,8 @@ def _ordered(order: Order, outputs: Mapping[str, Operand]) -> Operand:
     return operand
 
 
-def _offset(after: tuple[Any, ...] | None) -> int:
+def read_offset(after: tuple[Any, ...] | None) -> int:
+    """How many rows a cursor over rows without a key has left behind; raises InvalidPagingCookie."""
     if after is None:
         return 0
     text = str(after[0])

@@ -241,10 +241,10 @@ class Frame:
 
     def follow(self, message: Message) -> Result:
         """Run a message that the running one brings with it: a cascade is as deep as its rows, and no loop."""
+        if self.cascade >= MAX_CASCADE_DEPTH:
+            raise fault("TooDeep", limit=MAX_CASCADE_DEPTH)
         depth, self.depth = self.depth, 0
         self.cascade += 1
-        if self.cascade > MAX_CASCADE_DEPTH:
-            raise fault("TooDeep", limit=MAX_CASCADE_DEPTH)
         try:
             return self.send(message)
         finally:

@@ -1,8 +1,8 @@
 """Where names are looked up while a query is bound: sources, the to-one joins between them, scopes in scopes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from orgstead.engine.context import Caller
 from orgstead.engine.dates import Calendar
@@ -26,6 +26,7 @@ from orgstead.model.query import (
     Condition,
     Exists,
     Field,
+    Join,
     Not,
     Or,
     Predicate,
@@ -39,6 +40,7 @@ __all__ = ["UNREADABLE", "Restrict", "Scope", "State", "column_of", "table_of"]
 MAX_HOPS = 10
 
 UNREADABLE = frozenset({"partylist", "virtual", "file"})
+UNJOINABLE = frozenset({"image", "multichoice"})
 
 # Given a source, what of its rows the caller may see (None: all); raises PrivilegeDenied.
 Restrict = Callable[[Source, Callable[..., Param]], Verdict | None]
@@ -84,6 +86,7 @@ class Scope:
         self.joins: list[Joined] = []
         self.hops: dict[tuple[str, str, str], Source] = {}
         self.outputs: dict[str, Operand] = {}
+        self.joined: dict[str, Scope] = {}
 
     # -- what operators need -------------------------------------------------------------------------------------
     @property
@@ -113,15 +116,45 @@ class Scope:
 
     # -- structure -----------------------------------------------------------------------------------------------
     def named(self, alias: str | None) -> "Scope":
-        """The scope that an alias names: this one when None or its own name, else one around it."""
+        """The scope that an alias names: this one when None or its own name, a join of it, else one around it."""
         scope: Scope | None = self
         if alias is None:
             return self
         while scope is not None:
             if scope.name == alias:
                 return scope
+            if alias in scope.joined:
+                return scope.joined[alias]
             scope = scope.outer
-        raise fault("UnknownAlias", alias=alias)
+        raise fault("UnknownAlias", alias=alias[:100])
+
+    def join(self, join: Join, parent: Source) -> "Scope":
+        """Join a table to one of this scope's sources; the scope of what it brings.
+
+        Raises TableNotFound, AttributeNotFound, DuplicateAlias.
+        """
+        if join.alias in self.joined or join.alias == self.name:
+            raise fault("DuplicateAlias", alias=join.alias[:100])
+        source = self.state.source(table_of(self.schema, join.table))
+        inner = Scope(self.state, source, name=join.alias, outer=self)
+        # What its own fields lead to is joined beside it.
+        inner.joins = self.joins
+        on = inner.on(join, parent)
+        self.joined[join.alias] = inner
+        kinds: Mapping[str, Literal["inner", "left", "first"]] = {"outer": "left", "first": "first"}
+        self.joins.append(Joined(kinds.get(join.kind, "inner"), source, on))
+        return inner
+
+    def on(self, join: Join, parent: Source) -> tuple[Verdict, ...]:
+        """The conditions under which rows of this scope's source go with one of ``parent``."""
+        near, far = joinable(parent.table, join.to_column), joinable(self.source.table, join.from_column)
+        on: list[Verdict] = [Test("eq", Col(self.source.alias, far), Col(parent.alias, near))]
+        allowed = self.state.restrict(self.source, self.param)
+        if allowed is not None:
+            on.append(allowed)
+        if join.where is not None:
+            on.append(self.predicate(join.where))
+        return tuple(on)
 
     def hop(self, source: Source, path: Sequence[Any]) -> Source:
         """Follow to-one hops from a source by left joins, each made once."""
@@ -171,6 +204,8 @@ class Scope:
     def exists(self, test: Exists) -> Verdict:
         owner = self.named(test.outer)
         parent = owner.hop(owner.source, test.path)
+        if isinstance(test.link, Join):
+            return self.joins_with(test.link, parent)
         child, on, joins = self.collection(test.link, parent)
         inner = Scope(self.state, child, name=test.alias, outer=self)
         where = inner.predicate(test.where) if test.where is not None else None
@@ -182,6 +217,18 @@ class Scope:
             child, (*on, *((allowed,) if allowed is not None else ())), (*joins, *inner.joins), where
         )
         return NoneOf(found) if test.every else found
+
+    def joins_with(self, join: Join, parent: Source) -> Verdict:
+        """Whether there is a row that a join would bring."""
+        child = self.state.source(table_of(self.schema, join.table))
+        inner = Scope(self.state, child, name=join.alias, outer=self)
+        on = inner.on(join, parent)
+        deeper: list[tuple[Join, Source]] = [(each, child) for each in join.joins]
+        while deeper:
+            each, near = deeper.pop(0)
+            source = inner.join(each, near).source
+            deeper += [(below, source) for below in each.joins]
+        return Related(child, on, tuple(inner.joins))
 
     def collection(self, link: Any, parent: Source) -> tuple[Source, tuple[Verdict, ...], tuple[Joined, ...]]:
         """The many side of a relationship from ``parent``: its source, how it hangs on the parent, inner joins."""
@@ -230,6 +277,14 @@ def table_of(schema: Schema, name: str) -> Table:
     if table is None:
         raise fault("TableNotFound", name=name[:100])
     return table
+
+
+def joinable(table: Table, name: str) -> Column:
+    """A column that tables can be joined by; raises as ``column_of`` does."""
+    column = column_of(table, name)
+    if column.type in UNJOINABLE:
+        raise fault("ODataUnsupported", feature=f"Joining by the column {name} of type {column.type}")
+    return column
 
 
 def column_of(table: Table, name: str) -> Column:

@@ -13,7 +13,7 @@ from orgstead.model.schema import Column, Table
 
 __all__ = [
     "Agg", "AllOf", "AnyOf", "Child", "Col", "DatePart", "Descends", "HasAny", "IsNull", "Joined", "Like", "Nested",
-    "NoneOf", "OneOf", "Operand", "Output", "Param", "Plan", "Related", "Sort", "Source", "Test", "Verdict",
+    "NoneOf", "OneOf", "Operand", "Output", "Param", "Plan", "Ranked", "Related", "Sort", "Source", "Test", "Verdict",
     "placed_children", "width",
 ]  # fmt: skip
 
@@ -72,7 +72,15 @@ class Agg:
     of: "Operand | None" = None
 
 
-Operand = Col | Param | DatePart | Agg
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The place of a choice's value among ``ranks``: pairs of a value and its place."""
+
+    of: Col
+    ranks: tuple[tuple[int, int], ...]
+
+
+Operand = Col | Param | DatePart | Agg | Ranked
 
 
 @dataclass(frozen=True, slots=True)

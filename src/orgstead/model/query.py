@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 __all__ = [
     "Aggregate", "And", "Condition", "Exists", "Expand", "Field", "Group", "Join", "Not", "Or", "Order", "Predicate",
-    "Query", "ToMany", "ToOne", "Untyped",
+    "Query", "Shown", "ToMany", "ToOne", "Untyped",
 ]  # fmt: skip
 
 
@@ -55,6 +55,14 @@ class Field:
     name: str
     path: tuple[Any, ...] = ()
     alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A column of the result under another name."""
+
+    name: str
+    alias: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +110,9 @@ class Not:
 class Exists:
     """Some related row (``every``: each related row) satisfies ``where``.
 
-    ``path`` are to-one hops that lead to the table whose collection ``link`` is tested. Fields inside
-    ``where`` belong to the related table; ``alias`` is how they name it (an OData lambda variable).
+    ``link`` is a ``ToMany``, or a ``Join`` whose table need not be related. ``path`` are to-one hops that lead to the
+    table whose collection is tested. Fields inside ``where`` belong to the related table; ``alias`` is how they name
+    it (an OData lambda variable).
     ``outer`` names the enclosing scope that ``path`` starts from (None: the one around this test).
     """
 
@@ -120,24 +129,28 @@ Predicate = And | Or | Not | Condition | Exists
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Sort by a field, or by an alias that aggregation defines."""
+    """Sort by a field, or by an alias that aggregation defines; ``labels`` sorts a choice by its labels."""
 
     field: Field
     descending: bool = False
+    labels: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join:
-    """A flat join under an alias: FetchXML's link-entity, SQL's JOIN. ``columns`` None means all."""
+    """A flat join under an alias: FetchXML's link-entity, SQL's JOIN.
+
+    ``from_column`` is one of ``table``, ``to_column`` one of what this joins. ``first`` is an inner join with one
+    matching row at most. ``columns`` None means all, ``aliased`` come beside them; ``joins`` join what this one brings.
+    """
 
     table: str
     alias: str
     from_column: str
     to_column: str
-    kind: Literal["inner", "outer", "any", "not any", "all", "not all", "exists", "in", "first"] = "inner"
-    parent: str | None = None
-    intersect: bool = False
-    columns: "tuple[tuple[str, str | None], ...] | None" = ()
+    kind: Literal["inner", "outer", "first"] = "inner"
+    columns: tuple[str, ...] | None = ()
+    aliased: tuple[Shown, ...] = ()
     where: Predicate | None = None
     joins: "tuple[Join, ...]" = ()
 
@@ -168,26 +181,29 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Group by a field under ``alias``, or by a part of a date."""
+    """Group by a field under ``alias``, or by a part of a date: by the caller's clock, or with ``utc`` by UTC."""
 
     field: Field
     alias: str
     dategrouping: (
         Literal["day", "week", "month", "quarter", "year", "fiscal-period", "fiscal-year"] | None
     ) = None
+    utc: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """A question about one table.
 
-    ``columns`` None means every readable column. ``top`` limits the whole result; ``page_size`` one page;
-    ``after`` is the cursor that an earlier page gave. ``having`` filters groups (its fields are aliases).
-    ``count`` asks for the total as well (capped at 5,000 as Dataverse does); ``count_only`` for nothing else.
+    ``columns`` None means every readable column; ``aliased`` come beside them. ``top`` limits the whole result;
+    ``page_size`` one page; ``after`` is the cursor that an earlier page gave, and ``offset`` how many rows come before
+    the first one without it. ``having`` filters groups (its fields are aliases). ``count`` asks for the total as well
+    (capped at 5,000 as Dataverse does); ``count_only`` for nothing else.
     """
 
     table: str
     columns: tuple[str, ...] | None = None
+    aliased: tuple[Shown, ...] = ()
     where: Predicate | None = None
     order: tuple[Order, ...] = ()
     joins: tuple[Join, ...] = ()
@@ -200,6 +216,7 @@ class Query:
     page_size: int | None = None
     page_number: int = 1
     after: tuple[Any, ...] | None = dataclass_field(default=None)
+    offset: int = 0
     count: bool = False
     count_only: bool = False
     _hash: int | None = dataclass_field(default=None, init=False, compare=False, repr=False)

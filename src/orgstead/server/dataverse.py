@@ -91,6 +91,9 @@ class Dataverse:
     async def _single(self, request: Request, caller: Caller) -> Reply:
         operation = await self._decoded(request)
         results = await self._lanes.run(Job(operation.messages, caller, operation.options))
+        if operation.then is not None:
+            operation = operation.then(results)
+            results = await self._lanes.run(Job(operation.messages, caller, operation.options))
         return operation.render(results)
 
     async def _decoded(self, request: Request) -> Operation:

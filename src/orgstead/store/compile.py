@@ -29,6 +29,7 @@ from orgstead.model.plan import (
     Output,
     Param,
     Plan,
+    Ranked,
     Related,
     Sort,
     Test,
@@ -209,6 +210,9 @@ class _Compiler:
                 return self.param(operand, beside, op)
             case DatePart():
                 return self.date_part(operand)
+            case Ranked(of, ranks):
+                places = " ".join(f"WHEN {int(value)} THEN {int(place)}" for value, place in ranks)
+                return f"CASE {self.operand(of)} {places} END"
             case Agg(function, of):
                 return self.aggregate(function, of)
 
@@ -218,7 +222,7 @@ class _Compiler:
         if column is None and beside is not None:
             if isinstance(beside, Agg) and beside.function in ("min", "max", "sum"):
                 beside = beside.of
-            elif isinstance(beside, Agg | DatePart):
+            elif isinstance(beside, Agg | DatePart | Ranked):
                 return self.number(
                     (param.index, "number"),
                     param.index,

@@ -82,15 +82,40 @@ test("functions and actions that are not there yet are named", async () => {
     await refused(api.callAction(request), 404, NOT_FOUND, new RegExp(request.actionName));
 });
 
-test("FetchXML is refused by name, on one page, on all and as a long address", async () => {
-  const fetchXml = '<fetch mapping="logical"><entity name="account"><attribute name="name"/></entity></fetch>';
-  await refused(api.fetch({ collection: "accounts", fetchXml }), 400, undefined, /fetchXml/);
-  await refused(api.fetchAll({ collection: "accounts", fetchXml }), 400, undefined, /fetchXml/);
-  const long = fetchXml.replace("<attribute", `${'<attribute name="description"/>'.repeat(60)}<attribute`);
-  await refused(api.fetch({ collection: "accounts", fetchXml: long }), 400, undefined, /fetchXml/);
+test("FetchXML is asked on one page, on all and as a long address", async () => {
+  for (const number of [1, 2, 3, 4, 5]) await api.create({ collection: "accounts", data: { name: `Fetched ${number}` } });
+  const fetchXml = `<fetch mapping="logical"><entity name="account"><attribute name="name"/><order attribute="name"/>
+    <filter><condition attribute="name" operator="begins-with" value="Fetched"/></filter></entity></fetch>`;
+  const names = (answer) => answer.value.map((row) => row.name);
+  const all = [1, 2, 3, 4, 5].map((number) => `Fetched ${number}`);
+  assert.deepEqual(names(await api.fetch({ collection: "accounts", fetchXml })), all);
+  const paged = fetchXml.replace("<fetch", '<fetch count="2"');
+  const first = await api.fetch({ collection: "accounts", fetchXml: paged, includeAnnotations: "*" });
+  assert.deepEqual(names(first), all.slice(0, 2));
+  assert.equal(first.PagingInfo.nextPage, 2);
+  const second = await api.fetch({
+    collection: "accounts", fetchXml: paged, pageNumber: first.PagingInfo.nextPage, pagingCookie: first.PagingInfo.cookie,
+  });
+  assert.deepEqual(names(second), all.slice(2, 4));
+  assert.deepEqual(names(await api.fetchAll({ collection: "accounts", fetchXml: paged, includeAnnotations: "*" })), all);
+  const long = fetchXml.replace("</filter>", `${'<condition attribute="name" operator="not-null"/>'.repeat(60)}</filter>`);
+  assert.deepEqual(names(await api.fetch({ collection: "accounts", fetchXml: long })), all);
+  await refused(api.fetch({ collection: "accounts", fetchXml: "<fetch/>" }), 400, "0x8004111c");
 });
 
-test("queries that are saved, tracked, tagged or parted are refused by name", async () => {
+test("queries that are saved are read by their name only as sets", async () => {
+  const data = {
+    name: "Mine", returnedtypecode: "account", querytype: 0,
+    fetchxml: "<fetch><entity name='account'><attribute name='name'/><filter><condition attribute='name' operator='eq' value='Fetched 3'/></filter></entity></fetch>",
+  };
+  const userQuery = await api.create({ collection: "userqueries", data });
+  const found = await api.retrieveMultiple({ collection: "accounts", userQuery });
+  assert.deepEqual(found.value.map((row) => row.name), ["Fetched 3"]);
+  await refused(api.retrieveMultiple({ collection: "accounts", userQuery: NOBODY }), 404);
+  await refused(api.retrieveMultiple({ collection: "contacts", userQuery }), 400, "0x80041128");
+});
+
+test("queries that are saved for one row, tracked, tagged or parted are refused by name", async () => {
   const accounts = { collection: "accounts", select: ["name"] };
   await refused(api.retrieveMultiple({ ...accounts, trackChanges: true }), 400, undefined, /track-changes/);
   await refused(api.retrieve({ ...accounts, key: NOBODY, savedQuery: NOBODY }), 400, undefined, /savedQuery/);

@@ -215,10 +215,6 @@ test("a failure carries status, code and message", async () => {
 });
 
 test("what is not there yet says so by name", async () => {
-  await assert.rejects(api.fetch({ collection: "accounts", fetchXml: "<fetch><entity name='account'/></fetch>" }), {
-    status: 400,
-    message: /fetchXml/,
-  });
   await assert.rejects(api.retrieve({ collection: "accounts", key: NOBODY, impersonate: NOBODY }), {
     message: /mscrmcallerid/i,
   });

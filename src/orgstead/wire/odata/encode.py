@@ -23,6 +23,7 @@ __all__ = ["PLAIN", "Annotations", "encode_page", "encode_rows", "property_name"
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
 LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
 NAVIGATION = "Microsoft.Dynamics.CRM.associatednavigationproperty"
+ATTRIBUTE = "OData.Community.Display.V1.AttributeName"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Annotations:
     formatted: bool = False
     lookup_table: bool = False
     navigation: bool = False
+    attribute: bool = False
 
 
 PLAIN = Annotations()
@@ -76,15 +78,24 @@ class Links(Protocol):
 
 
 def encode_page(
-    page: Page, names: Names, annotations: Annotations = PLAIN, links: Links | None = None
+    page: Page,
+    names: Names,
+    annotations: Annotations = PLAIN,
+    links: Links | None = None,
+    *,
+    nulls: bool = True,
 ) -> list[Any]:
-    """The rows of a page as values that JSON can be made of, expands included."""
+    """The rows of a page as values that JSON can be made of, expands included; without ``nulls``, what is null is
+    left out."""
     plan = page.plan
     if annotations is PLAIN and not page.children:
-        plain = _plain(plan)
+        plain = _plain(plan, nulls)
         if plain is not None:
             return plain(page.rows)
-    return encode_rows(page, names, annotations, links)
+    rows = encode_rows(page, names, annotations, links)
+    return (
+        rows if nulls else [{name: value for name, value in row.items() if value is not None} for row in rows]
+    )
 
 
 def encode_rows(
@@ -95,7 +106,7 @@ def encode_rows(
 
 
 @lru_cache(maxsize=2048)
-def _plain(plan: Plan) -> Callable[[Sequence[Any]], list[Any]] | None:
+def _plain(plan: Plan, nulls: bool) -> Callable[[Sequence[Any]], list[Any]] | None:
     """One comprehension over the rows of this plan, its conversions and its expanded lookups written out.
 
     Rows become structs whose keys are encoded once. The source is made of numbers only. None for a plan that has
@@ -104,7 +115,7 @@ def _plain(plan: Plan) -> Callable[[Sequence[Any]], list[Any]] | None:
     if not _is_plain(plan.children, plan.nested):
         return None
     scope: dict[str, Any] = {}
-    row = _struct(scope, plan.outputs, plan.nested, 0)
+    row = _struct(scope, plan.outputs, plan.nested, 0, nulls)
     places = ", ".join(f"v{index}" for index in range(len(plan.outputs) + sum(map(width, plan.nested))))
     made: Callable[[Sequence[Any]], list[Any]] = eval(f"lambda rows: [{row} for {places}, in rows]", scope)
     return made
@@ -116,7 +127,9 @@ def _is_plain(children: Sequence[Child], nested: Sequence[Nested]) -> bool:
     )
 
 
-def _struct(scope: dict[str, Any], outputs: Sequence[Output], nested: Sequence[Nested], start: int) -> str:
+def _struct(
+    scope: dict[str, Any], outputs: Sequence[Output], nested: Sequence[Nested], start: int, nulls: bool
+) -> str:
     """The source of one row as a struct, out of the places from ``start`` on; what it needs goes to ``scope``."""
     keys: list[str] = []
     values: list[str] = []
@@ -136,13 +149,19 @@ def _struct(scope: dict[str, Any], outputs: Sequence[Output], nested: Sequence[N
     for part in nested:
         names = [property_name(output) for output in part.outputs]
         id = f"v{start + names.index(part.table.primary_id)}"
-        inner = _struct(scope, part.outputs, part.nested, start)
+        inner = _struct(scope, part.outputs, part.nested, start, nulls)
         keys.append(part.name)
         values.append(f"None if {id} is None else {inner}")
         start += width(part)
     fields = [f"f{index}" for index in range(len(keys))]
     name = f"row{len(scope)}"
-    scope[name] = msgspec.defstruct("Row", fields, rename=dict(zip(fields, keys, strict=True)), gc=False)
+    scope[name] = msgspec.defstruct(
+        "Row",
+        fields if nulls else [(field, Any, None) for field in fields],
+        rename=dict(zip(fields, keys, strict=True)),
+        omit_defaults=not nulls,
+        gc=False,
+    )
     return f"{name}({', '.join(values)})"
 
 
@@ -249,7 +268,9 @@ class _Encoder:
                 name = property_name(output)
                 column = output.column
                 if value is not None and column is not None and self.annotations is not PLAIN:
-                    if column.is_lookup and output.name == column.name:
+                    if self.annotations.attribute and output.name != column.name:
+                        item[f"{name}@{ATTRIBUTE}"] = column.name
+                    if column.is_lookup:
                         target = row[index + 1] if column.polymorphic else column.targets[0]
                         self.lookup(item, table, name, output, value, target)
                     elif self.annotations.formatted:
@@ -269,7 +290,8 @@ class _Encoder:
     def lookup(
         self, item: dict[str, Any], table: str, name: str, output: Output, value: str, target: str
     ) -> None:
-        if self.annotations.navigation:
+        column = output.column
+        if self.annotations.navigation and column is not None and output.name == column.name:
             navigation = self.names.lookup_navigation(table, output.name, target)
             if navigation is not None:
                 item[f"{name}@{NAVIGATION}"] = navigation

@@ -26,6 +26,7 @@ __all__ = ["Reader"]
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
 LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
 NAVIGATION = "Microsoft.Dynamics.CRM.associatednavigationproperty"
+ATTRIBUTE = "OData.Community.Display.V1.AttributeName"
 NO_OPTIONS = Options()
 
 
@@ -46,6 +47,7 @@ class Reader:
                 formatted=prefer.wants(FORMATTED),
                 lookup_table=prefer.wants(LOOKUP_TABLE),
                 navigation=prefer.wants(NAVIGATION),
+                attribute=prefer.wants(ATTRIBUTE),
             )
             self.annotations = PLAIN if annotations == PLAIN else annotations
             self.run_options = Options(labels=annotations.formatted, solution=solution)

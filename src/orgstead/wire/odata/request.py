@@ -31,9 +31,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """Messages, the options of their run, and how to write their results. ``table`` is that of a row it makes."""
+    """Messages, the options of their run, and how to write their results.
+
+    ``table`` is that of a row it makes. ``then`` makes the results into the operation whose answer is the answer.
+    """
 
     messages: tuple[Message, ...]
     render: Callable[[Sequence[Result]], Reply]
     options: Options = Options()
     table: str | None = None
+    then: "Callable[[Sequence[Result]], Operation] | None" = None

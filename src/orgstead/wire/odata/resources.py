@@ -21,6 +21,7 @@ from orgstead.model.record import Record, Ref, Related
 from orgstead.model.schema import Table
 from orgstead.wire.odata.contexts import context_of
 from orgstead.wire.odata.names import Names, Navigation
+from orgstead.wire.odata.other_languages import in_other_language
 from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment
 from orgstead.wire.odata.payload import decode_object, is_reverse, read_reference, ref_of
 from orgstead.wire.odata.reader import Reader
@@ -47,6 +48,10 @@ class Resources(Reader):
 
     def list(self, table: Table, scope: Predicate | None = None) -> Operation:
         """A page of rows, of all or of those in ``scope``."""
+        if scope is None:
+            other = in_other_language(self, table)
+            if other is not None:
+                return other
         options, query = self.options(table)
         query = self.paged(_narrowed(query, scope), options)
         context = context_of(self.names.set_of(table.logical_name), options, query)

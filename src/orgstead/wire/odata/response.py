@@ -25,6 +25,8 @@ JSON_TYPE = "application/json; odata.metadata=minimal"
 ERROR_TYPE = "application/json; odata.metadata=minimal"
 COUNT_ANNOTATION = "Microsoft.Dynamics.CRM.totalrecordcount"
 COUNT_CAPPED = "Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"
+PAGING_COOKIE = "Microsoft.Dynamics.CRM.fetchxmlpagingcookie"
+MORE_RECORDS = "Microsoft.Dynamics.CRM.morerecords"
 VERSION = ("OData-Version", "4.0")
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -88,15 +90,39 @@ class Shape:
         body: dict[str, Any] = {"@odata.context": f"{self.base}$metadata#{self.context}"}
         if page.total is not None:
             body["@odata.count"] = page.total
+        self.count_annotations(body, page)
+        body["value"] = encode_page(page, self.names, self.annotations, self)
+        if page.after is not None:
+            body["@odata.nextLink"] = self.next_link(page)
+        return json_reply(body, headers=self.applied())
+
+    def fetched(self, results: Sequence[Result], *, links: bool) -> Reply:
+        """A page of the rows of a query in another language; ``links``: its next page has an address.
+
+        https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/page-results#paging-cookie-examples
+        """
+        page = _page(results)
+        body: dict[str, Any] = {"@odata.context": f"{self.base}$metadata#{self.context}"}
+        if page.total is not None:
+            body["@odata.count"] = page.total
+        self.count_annotations(body, page)
+        if page.after is not None and page.plan.keyed and not links and self.prefer.wants(PAGING_COOKIE):
+            cookie = write_cookie(page.number + 1, _cursor_names(page.plan), page.after)
+            body[f"@{PAGING_COOKIE}"] = cookie
+        if not links and self.prefer.wants(MORE_RECORDS):
+            body[f"@{MORE_RECORDS}"] = page.after is not None
+        body["value"] = encode_page(page, self.names, self.annotations, self, nulls=False)
+        if links and page.after is not None:
+            body["@odata.nextLink"] = self.next_link(page)
+        return json_reply(body, headers=self.applied())
+
+    def count_annotations(self, body: dict[str, Any], page: Page) -> None:
+        """The annotations about the number of rows, where they are asked for."""
         if self.prefer.annotations:
             if self.prefer.wants(COUNT_ANNOTATION):
                 body[f"@{COUNT_ANNOTATION}"] = -1 if page.total is None else page.total
             if self.prefer.wants(COUNT_CAPPED):
                 body[f"@{COUNT_CAPPED}"] = page.capped
-        body["value"] = encode_page(page, self.names, self.annotations, self)
-        if page.after is not None:
-            body["@odata.nextLink"] = self.next_link(page)
-        return json_reply(body, headers=self.applied())
 
     def next_link(self, page: Page) -> str:
         """The address of the next page."""
