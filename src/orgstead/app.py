@@ -205,13 +205,15 @@ def build_application(
     authority = AuthorizationServer(organisation.directory, organisation.keys, clock, identity)
     verifier = BearerVerifier(organisation.keys, config.tenant_id, clock)
     unsupported = Unsupported()
-    lanes = Lanes(engine, inline=config.database_url is None)
+    # Only a file never waits: a database in memory is one connection, and a server is far away.
+    inline = config.database_url is None and config.data != MEMORY
+    lanes = Lanes(engine, inline=inline)
     return Application(
         config,
         urls,
         Dataverse(engine, lanes, unsupported),
         authority,
-        Callers(engine, verifier, clock),
+        Callers(engine, verifier, clock, inline=inline),
         Admin(config, engine, unsupported),
     )
 

@@ -19,7 +19,7 @@ from orgstead.engine.dates import Calendar
 from orgstead.engine.handlers import links, reads, rows
 from orgstead.engine.hooks import Hooks, shipped
 from orgstead.engine.ids import new_id
-from orgstead.engine.ports import Clock, Store, UnitOfWork
+from orgstead.engine.ports import Clock, RolledBack, Store, UnitOfWork
 from orgstead.engine.registry import Registry
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import (
@@ -126,9 +126,9 @@ class Engine:
         with self.store.read(budget) as unit:
             return self.run_in(unit, job, self._current(unit))[0]
 
-    def _current(self, unit: UnitOfWork) -> Schema:
+    def _current(self, unit: UnitOfWork, *, changing: bool = False) -> Schema:
         """The schema that a run in this unit of work sees."""
-        if self._shared and int(unit.read_setting("schema_version") or 0) != self.schema.version:
+        if self._shared and unit.schema_version(changing=changing) != self.schema.version:
             self.schema = self.store.load_schema()
         return self.schema
 
@@ -148,16 +148,26 @@ class Engine:
         outcomes: list[list[Result] | Exception] = []
         try:
             with self.store.write() as unit:
-                schema = self._current(unit)
+                schema = self._current(unit, changing=any(map(self._defines, jobs)))
                 for job in jobs:
                     outcome, schema = self._attempt(unit, job, schema, alone=len(jobs) == 1)
                     outcomes.append(outcome)
+        except RolledBack as error:
+            # Not even those that succeeded before are there.
+            cause = error.__context__
+            outcomes = [cause if isinstance(cause, Fault) else fault("StoreFailure", hint=str(cause))] * len(
+                jobs
+            )
         except Exception as error:  # noqa: BLE001 - whatever went wrong is what each caller is told
             outcomes = [error] * len(jobs)
         else:
             self.schema = schema
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.outcome = outcome
+
+    def _defines(self, job: Job) -> bool:
+        """Whether a job changes definitions."""
+        return any(type(each) is Execute and self.registry.find(each.name).defines for each in job.messages)
 
     def _attempt(
         self, unit: UnitOfWork, job: Job, schema: Schema, *, alone: bool
@@ -168,6 +178,8 @@ class Engine:
         try:
             with unit.savepoint():
                 return self.run_in(unit, job, schema)
+        except RolledBack:
+            raise
         except Exception as error:  # noqa: BLE001 - one job's failure is its own
             return error, schema
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from orgstead.model.plan import Plan
 from orgstead.model.schema import Schema, Table
 
-__all__ = ["BudgetExceeded", "Clock", "Store", "UnitOfWork"]
+__all__ = ["BudgetExceeded", "Clock", "RolledBack", "Store", "UnitOfWork"]
 
 # Seconds since 1970 in UTC; the admin plane may set and advance it.
 Clock = Callable[[], float]
@@ -59,11 +59,21 @@ class UnitOfWork(Protocol):
     def migrate(self, old: Schema, new: Schema) -> None:
         """Bring tables and saved definitions from one schema to the next, in this transaction."""
 
+    def schema_version(self, *, changing: bool = False) -> int:
+        """The version of the saved definitions, which nobody changes until this unit has ended.
+
+        A unit that is ``changing`` them waits until no other one relies on them.
+        """
+
     def read_setting(self, name: str) -> str | None:
         """A value of the organisation's own small settings table."""
 
     def write_setting(self, name: str, value: str | None) -> None:
         """Set or (None) remove a value of the settings table."""
+
+
+class RolledBack(Exception):
+    """The database has given up the whole transaction by itself: nothing in it can go on."""
 
 
 class Store(Protocol):

@@ -65,13 +65,18 @@ class Call(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
-    """A registered message. ``writes`` says which kind of unit of work it wants; ``heavy`` that it may be long."""
+    """A registered message.
+
+    ``writes`` says which kind of unit of work it wants; ``heavy`` that it may be long; ``defines`` that it changes
+    definitions.
+    """
 
     name: str
     run: Callable[[Call], Any]
     privilege: str
     writes: bool = True
     heavy: bool = False
+    defines: bool = False
     signature: Signature | None = None
 
 
@@ -79,7 +84,13 @@ _REGISTERED: dict[str, Handler] = {}
 
 
 def handles(
-    name: str, *, privilege: str, writes: bool = True, heavy: bool = False, signature: Signature | None = None
+    name: str,
+    *,
+    privilege: str,
+    writes: bool = True,
+    heavy: bool = False,
+    defines: bool = False,
+    signature: Signature | None = None,
 ) -> Callable[[Callable[[Call], Any]], Callable[[Call], Any]]:
     """Register the decorated function as the handler of message ``name``."""
 
@@ -87,7 +98,13 @@ def handles(
         if name in _REGISTERED:
             raise RuntimeError(f"message {name} has two handlers")
         _REGISTERED[name] = Handler(
-            name=name, run=run, privilege=privilege, writes=writes, heavy=heavy, signature=signature
+            name=name,
+            run=run,
+            privilege=privilege,
+            writes=writes,
+            heavy=heavy,
+            defines=defines,
+            signature=signature,
         )
         return run
 

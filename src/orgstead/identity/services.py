@@ -1,5 +1,6 @@
 """What every grant works with, and the one request that it works on."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -71,13 +72,15 @@ def check_user(services: Services, upn: str, password: str) -> User:
     Raises OAuthError: AADSTS50126 for a wrong name and a wrong password alike, AADSTS50053 while the name is
     locked, AADSTS50057 when the account is disabled.
     """
-    if services.throttle.locked(upn):
-        raise refuse(50053)
     user = services.directory.user(upn)
+    # One account is counted once, however its name is spelt: databases find it by more spellings than one.
+    counted = user.object_id if user is not None else unicodedata.normalize("NFKC", upn).casefold()
+    if services.throttle.locked(counted):
+        raise refuse(50053)
     if not services.checker.matches(user.password_hash if user else None, password) or user is None:
-        services.throttle.failed(upn)
+        services.throttle.failed(counted)
         raise refuse(50126)
-    services.throttle.succeeded(upn)
+    services.throttle.succeeded(counted)
     if not user.enabled:
         raise refuse(50057)
     return user

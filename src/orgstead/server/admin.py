@@ -3,6 +3,7 @@
 Outside development mode the admin plane is not there.
 """
 
+import asyncio
 from collections.abc import Mapping
 from html import escape
 
@@ -40,7 +41,7 @@ class Admin:
         if path == "/healthz":
             return _text(200, "ok")
         if path == "/readyz":
-            return self._ready()
+            return await asyncio.to_thread(self._ready)
         if path == "/" and method in ("GET", "HEAD"):
             return self._front(origin)
         if path.startswith(PLANE) and self._config.dev:

@@ -1,5 +1,6 @@
 """From a bearer token to the user on whose behalf a request runs."""
 
+import asyncio
 from collections.abc import Callable
 
 from orgstead.engine.callers import load_caller
@@ -17,15 +18,21 @@ MAX_KEPT = 4096
 
 
 class Callers:
-    """Finds and briefly keeps the callers behind tokens."""
+    """Finds and briefly keeps the callers behind tokens.
 
-    def __init__(self, engine: Engine, verifier: BearerVerifier, clock: Callable[[], float]) -> None:
+    ``inline`` is for databases that never make the event loop wait; others are asked in a thread.
+    """
+
+    def __init__(
+        self, engine: Engine, verifier: BearerVerifier, clock: Callable[[], float], *, inline: bool
+    ) -> None:
+        self._inline = inline
         self._engine = engine
         self._verifier = verifier
         self._clock = clock
         self._kept: dict[tuple[str, str], tuple[float, Caller]] = {}
 
-    def find(self, authorization: str | None, audiences: frozenset[str]) -> Caller:
+    async def find(self, authorization: str | None, audiences: frozenset[str]) -> Caller:
         """The caller of a request by its Authorization header.
 
         Raises Unauthenticated (with the reason as its hint) and UserNotFound.
@@ -43,7 +50,7 @@ class Callers:
         kept, now = self._kept.get(key), self._clock()
         if kept is not None and abs(now - kept[0]) < KEEP_SECONDS:
             return kept[1]
-        caller = self._load(claims)
+        caller = self._load(claims) if self._inline else await asyncio.to_thread(self._load, claims)
         if len(self._kept) >= MAX_KEPT:
             self._kept.clear()
         self._kept[key] = (now, caller)

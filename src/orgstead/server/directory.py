@@ -11,6 +11,7 @@ import msgspec
 
 from orgstead.engine.pipeline import Engine
 from orgstead.engine.ports import UnitOfWork
+from orgstead.errors import Fault
 from orgstead.identity import Application, Certificate, Grant, Secret, User
 from orgstead.model.schema import Table
 
@@ -127,8 +128,16 @@ class RowDirectory:
         table, id = self._table("orgstead_grant"), _grant_id(kind, key_hash)
         values = {"kind": kind, "data": _json(dict(data)), "expires": expires}
         with self._engine.store.write() as unit:
-            if not unit.update(table, id, values):
-                unit.insert(table, [{table.primary_id: id, **values}])
+            if unit.update(table, id, values):
+                return
+            try:
+                with unit.savepoint():
+                    unit.insert(table, [{table.primary_id: id, **values}])
+            except Fault as error:
+                if error.name != "DuplicateRecord":
+                    raise
+                # Another process was faster.
+                unit.update(table, id, values)
 
     def take_grant(self, kind: str, key_hash: str) -> Grant | None:
         """See ``Directory.take_grant``."""

@@ -147,7 +147,7 @@ class PostgresStore:
     def schema_version(self) -> int:
         """The version of the saved schema, 0 when there is none."""
         with self.read() as unit:
-            return int(unit.read_setting(saved.VERSION) or 0)
+            return unit.schema_version()
 
     def close(self) -> None:
         """Close every connection."""
@@ -200,6 +200,13 @@ class PostgresUnit(BaseUnit):
             if last - first == (blocks - 1) * BLOCK:
                 return first, blocks * BLOCK
         raise fault("StoreBusy")
+
+    def schema_version(self, *, changing: bool = False) -> int:
+        """The version of the saved schema. Writers rely on it together; who changes it is alone."""
+        if self.locks:
+            lock = "pg_advisory_xact_lock" if changing else "pg_advisory_xact_lock_shared"
+            list(self.rows(f"SELECT {lock}({LOCK}, hashtext($1))", (self.argument(saved.VERSION),)))
+        return super().schema_version()
 
     def read_setting(self, name: str) -> str | None:
         """A setting; who reads it in order to write it is alone with it until the end of the transaction."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import apsw
 
-from orgstead.engine.ports import BudgetExceeded
+from orgstead.engine.ports import BudgetExceeded, RolledBack
 from orgstead.errors import Fault, fault
 from orgstead.model.plan import Plan
 from orgstead.model.schema import Schema, Table
@@ -161,7 +161,7 @@ class SQLiteStore:
     def schema_version(self) -> int:
         """The version of the saved schema, 0 when there is none."""
         with self.read() as unit:
-            return int(unit.read_setting(saved.VERSION) or 0)
+            return unit.schema_version()
 
     def close(self) -> None:
         """Close every connection; the last one folds the write-ahead log into the file."""
@@ -247,9 +247,10 @@ class SQLiteUnit(BaseUnit):
             raise _fault(error) from error
 
     def undo(self, savepoint: str) -> None:
-        """Go back to a savepoint and forget it, unless SQLite has rolled everything back already."""
-        if self._connection.in_transaction:
-            super().undo(savepoint)
+        """Go back to a savepoint and forget it; raises RolledBack when SQLite has rolled everything back already."""
+        if not self._connection.in_transaction:
+            raise RolledBack
+        super().undo(savepoint)
 
 
 def _write_ahead(connection: apsw.Connection) -> None:

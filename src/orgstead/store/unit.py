@@ -162,7 +162,7 @@ class BaseUnit:
         Raises StoreBusy when another process has changed the schema since ``old`` was read, DecimalOutOfRange,
         NotSupported for a column of another type, DuplicateKey for a key whose values rows share.
         """
-        if int(self.read_setting(saved.VERSION) or 0) != old.version:
+        if self.schema_version(changing=True) != old.version:
             raise fault("StoreBusy", hint="Another process has changed the definitions: read them again.")
         for column, sql in guards(old, new, self.dialect):
             if list(self.rows(sql, ())):
@@ -175,6 +175,10 @@ class BaseUnit:
                 values = (kind, name, saved.write_body(definition))
                 self.change(self.statements.write_definition, [self.argument(value) for value in values])
         self.write_setting(saved.VERSION, str(new.version))
+
+    def schema_version(self, *, changing: bool = False) -> int:
+        """The version of the saved schema, 0 when there is none."""
+        return int(BaseUnit.read_setting(self, saved.VERSION) or 0)
 
     def read_setting(self, name: str) -> str | None:
         """A setting."""

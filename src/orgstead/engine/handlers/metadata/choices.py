@@ -17,7 +17,7 @@ from orgstead.model.schema import Choice
 __all__ = ["create_option_set", "delete_option_set", "update_option_set"]
 
 
-@handles("CreateOptionSet", privilege="prvCreateOptionSet", heavy=True)
+@handles("CreateOptionSet", privilege="prvCreateOptionSet", heavy=True, defines=True)
 def create_option_set(call: Call) -> Any:
     """Add a global choice. Answers ``OptionSetId``."""
     draft, choice = Draft(call), wanted(call, "choice", Choice)
@@ -37,7 +37,7 @@ def create_option_set(call: Call) -> Any:
     return {"OptionSetId": choice.metadata_id}
 
 
-@handles("UpdateOptionSet", privilege="prvWriteOptionSet", heavy=True)
+@handles("UpdateOptionSet", privilege="prvWriteOptionSet", heavy=True, defines=True)
 def update_option_set(call: Call) -> Any:
     """Change a global choice's labels; its options have messages of their own."""
     draft, choice = Draft(call), wanted(call, "choice", Choice)
@@ -51,7 +51,7 @@ def update_option_set(call: Call) -> Any:
     return None
 
 
-@handles("DeleteOptionSet", privilege="prvDeleteOptionSet", heavy=True)
+@handles("DeleteOptionSet", privilege="prvDeleteOptionSet", heavy=True, defines=True)
 def delete_option_set(call: Call) -> Any:
     """Delete a global choice that no column uses."""
     draft = Draft(call)

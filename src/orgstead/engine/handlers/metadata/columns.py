@@ -53,7 +53,7 @@ CHECKED = tuple(
 _TOKEN = re.compile(r"\{(SEQNUM:\d{1,2}|RANDSTRING:[1-6]|DATETIMEUTC:[^{}]{1,40})\}")
 
 
-@handles("CreateAttribute", privilege="prvCreateAttribute", heavy=True)
+@handles("CreateAttribute", privilege="prvCreateAttribute", heavy=True, defines=True)
 def create_attribute(call: Call) -> Any:
     """Add a column to a table. Answers ``AttributeId``."""
     draft, name = Draft(call), wanted(call, "table", str)
@@ -272,7 +272,7 @@ def _relate_currency(draft: Draft, table: Table) -> None:
     )
 
 
-@handles("UpdateAttribute", privilege="prvWriteAttribute", heavy=True)
+@handles("UpdateAttribute", privilege="prvWriteAttribute", heavy=True, defines=True)
 def update_attribute(call: Call) -> Any:
     """Change a column's labels, lengths, limits and the like; its name and type stay."""
     draft = Draft(call)
@@ -304,7 +304,7 @@ def update_attribute(call: Call) -> Any:
     return {"AttributeId": current.metadata_id}
 
 
-@handles("DeleteAttribute", privilege="prvDeleteAttribute", heavy=True)
+@handles("DeleteAttribute", privilege="prvDeleteAttribute", heavy=True, defines=True)
 def delete_attribute(call: Call) -> Any:
     """Delete a custom column with its companions; a lookup goes with its relationships."""
     draft = Draft(call)

@@ -20,7 +20,7 @@ MAX_KEY_COLUMNS = 16
 KEY_TYPES = frozenset({"string", "integer", "decimal", "datetime", "lookup", "choice"})
 
 
-@handles("CreateEntityKey", privilege="prvCreateEntity", heavy=True)
+@handles("CreateEntityKey", privilege="prvCreateEntity", heavy=True, defines=True)
 def create_entity_key(call: Call) -> Any:
     """Add an alternate key. Answers ``EntityKeyId``; rows that share values already fail it (DuplicateKey)."""
     draft = Draft(call)
@@ -55,7 +55,7 @@ def create_entity_key(call: Call) -> Any:
     return {"EntityKeyId": key.metadata_id}
 
 
-@handles("DeleteEntityKey", privilege="prvDeleteEntity", heavy=True)
+@handles("DeleteEntityKey", privilege="prvDeleteEntity", heavy=True, defines=True)
 def delete_entity_key(call: Call) -> Any:
     """Delete an alternate key by its logical name."""
     draft = Draft(call)

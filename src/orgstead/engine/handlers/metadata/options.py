@@ -118,6 +118,7 @@ _NEW_VALUE = (Parameter(name="NewOptionValue", type="Edm.Int32"),)
     "InsertOptionValue",
     privilege="prvWriteOptionSet",
     heavy=True,
+    defines=True,
     signature=_signature(
         _optional("Value", "Edm.Int32"),
         Parameter(name="Label", type=_LABEL),
@@ -149,6 +150,7 @@ def insert_option_value(call: Call) -> Any:
     "InsertStatusValue",
     privilege="prvWriteOptionSet",
     heavy=True,
+    defines=True,
     signature=_signature(
         _optional("Value", "Edm.Int32"),
         Parameter(name="Label", type=_LABEL),
@@ -177,6 +179,7 @@ def insert_status_value(call: Call) -> Any:
     "UpdateOptionValue",
     privilege="prvWriteOptionSet",
     heavy=True,
+    defines=True,
     signature=_signature(
         Parameter(name="Value", type="Edm.Int32"),
         _optional("Label", _LABEL),
@@ -205,6 +208,7 @@ def update_option_value(call: Call) -> Any:
     "UpdateStateValue",
     privilege="prvWriteOptionSet",
     heavy=True,
+    defines=True,
     signature=_signature(
         Parameter(name="Value", type="Edm.Int32"),
         _optional("Label", _LABEL),
@@ -239,6 +243,7 @@ def update_state_value(call: Call) -> Any:
     "DeleteOptionValue",
     privilege="prvWriteOptionSet",
     heavy=True,
+    defines=True,
     signature=_signature(Parameter(name="Value", type="Edm.Int32")),
 )
 def delete_option_value(call: Call) -> Any:
@@ -259,6 +264,7 @@ def delete_option_value(call: Call) -> Any:
     "OrderOption",
     privilege="prvWriteOptionSet",
     heavy=True,
+    defines=True,
     signature=_signature(Parameter(name="Values", type="Collection(Edm.Int32)")),
 )
 def order_option(call: Call) -> Any:

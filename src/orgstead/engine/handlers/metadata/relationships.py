@@ -26,7 +26,7 @@ DELETES = frozenset({"Cascade", "RemoveLink", "Restrict", "NoCascade"})
 CUSTOMERS = frozenset({"account", "contact"})
 
 
-@handles("CreateOneToMany", privilege="prvCreateRelationship", heavy=True)
+@handles("CreateOneToMany", privilege="prvCreateRelationship", heavy=True, defines=True)
 def create_one_to_many(call: Call) -> Any:
     """Add a 1:N relationship and its lookup column. Answers ``RelationshipId`` and ``AttributeId``.
 
@@ -125,7 +125,7 @@ def _check_navigation(draft: Draft, table: str, name: str) -> None:
         raise fault("NameCharacters", name=name[:100])
 
 
-@handles("CreateCustomerRelationships", privilege="prvCreateRelationship", heavy=True)
+@handles("CreateCustomerRelationships", privilege="prvCreateRelationship", heavy=True, defines=True)
 def create_customer_relationships(call: Call) -> Any:
     """Add a customer column: a lookup to accounts and contacts with its two relationships.
 
@@ -137,7 +137,7 @@ def create_customer_relationships(call: Call) -> Any:
     return _many_targets(call, rels, "customer")
 
 
-@handles("CreatePolymorphicLookupAttribute", privilege="prvCreateRelationship", heavy=True)
+@handles("CreatePolymorphicLookupAttribute", privilege="prvCreateRelationship", heavy=True, defines=True)
 def create_polymorphic_lookup(call: Call) -> Any:
     """Add a lookup to several tables with a relationship to each."""
     return _many_targets(call, _relationships(call), "lookup")
@@ -175,7 +175,7 @@ def _many_targets(call: Call, rels: Sequence[OneToMany], kind: str) -> Any:
     return {"RelationshipIds": [rel.metadata_id for rel in rels], "AttributeId": lookup.metadata_id}
 
 
-@handles("CreateManyToMany", privilege="prvCreateRelationship", heavy=True)
+@handles("CreateManyToMany", privilege="prvCreateRelationship", heavy=True, defines=True)
 def create_many_to_many(call: Call) -> Any:
     """Add an N:N relationship and its intersect table. Answers ``ManyToManyRelationshipId``."""
     draft = Draft(call)
@@ -256,7 +256,7 @@ def _intersect(draft: Draft, rel: ManyToMany, schema_name: str) -> Table:
     )
 
 
-@handles("UpdateRelationship", privilege="prvWriteRelationship", heavy=True)
+@handles("UpdateRelationship", privilege="prvWriteRelationship", heavy=True, defines=True)
 def update_relationship(call: Call) -> Any:
     """Change cascades, hierarchy and navigation property names of a relationship."""
     draft = Draft(call)
@@ -298,7 +298,7 @@ def _update_many_to_many(draft: Draft, rel: ManyToMany) -> None:
     draft.cross(rel)
 
 
-@handles("DeleteRelationship", privilege="prvDeleteRelationship", heavy=True)
+@handles("DeleteRelationship", privilege="prvDeleteRelationship", heavy=True, defines=True)
 def delete_relationship(call: Call) -> Any:
     """Delete a custom relationship: 1:N with its lookup column, N:N with its intersect table."""
     draft = Draft(call)

@@ -38,7 +38,7 @@ MAX_TABLES = 50
 FIXED = ("schema_name", "ownership", "primary_id", "primary_name", "is_activity", "is_intersect")
 
 
-@handles("CreateEntity", privilege="prvCreateEntity", heavy=True)
+@handles("CreateEntity", privilege="prvCreateEntity", heavy=True, defines=True)
 def create_entity(call: Call) -> Any:
     """Add a table with its standard columns. Answers ``EntityId`` and ``AttributeId`` (of the primary name)."""
     draft, table = Draft(call), wanted(call, "table", Table)
@@ -49,7 +49,7 @@ def create_entity(call: Call) -> Any:
     return {"EntityId": table.metadata_id, "AttributeId": primary.metadata_id}
 
 
-@handles("CreateEntities", privilege="prvCreateEntity", heavy=True)
+@handles("CreateEntities", privilege="prvCreateEntity", heavy=True, defines=True)
 def create_entities(call: Call) -> Any:
     """Add several tables with their columns, all or none. Answers ``EntityIds`` in the order given."""
     draft = Draft(call)
@@ -128,7 +128,7 @@ def _primary_name(table: Table) -> Column:
     return primary
 
 
-@handles("UpdateEntity", privilege="prvWriteEntity", heavy=True)
+@handles("UpdateEntity", privilege="prvWriteEntity", heavy=True, defines=True)
 def update_entity(call: Call) -> Any:
     """Change a table's labels and switches. Notes and activities can be turned on, never off."""
     draft, table = Draft(call), wanted(call, "table", Table)
@@ -177,7 +177,7 @@ def update_entity(call: Call) -> Any:
     return None
 
 
-@handles("DeleteEntity", privilege="prvDeleteEntity", heavy=True)
+@handles("DeleteEntity", privilege="prvDeleteEntity", heavy=True, defines=True)
 def delete_entity(call: Call) -> Any:
     """Delete a custom table with its rows, columns and relationships.
 
