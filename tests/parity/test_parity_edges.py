@@ -10,6 +10,12 @@ from starlette.testclient import TestClient
 
 from orgstead.app import build_application, open_organisation
 from orgstead.config import Config
+from orgstead.engine.callers import load_caller
+from orgstead.engine.pipeline import Job
+from orgstead.errors import Fault
+from orgstead.identity.development import ADMIN_PASSWORD, CLIENT_ID, PUBLIC_CLIENT_ID, TENANT_ID
+from orgstead.model.messages import Create
+from orgstead.model.record import Record
 from tests.parity.conftest import ORIGIN, ROOT, Web
 from tests.parity.test_parity_tables import CRM, column, label, make_table
 
@@ -230,6 +236,20 @@ def two(new_postgres_database: Callable[[], str], tmp_path: Path) -> Iterator[tu
         organisation.close()
 
 
+def test_writers_of_two_servers_do_not_wait_for_one_another(
+    new_postgres_database: Callable[[], str], tmp_path: Path
+) -> None:
+    config = Config(data=str(tmp_path), database_url=new_postgres_database(), sample=False)
+    one, other = (open_organisation(config) for _ in range(2))
+    with TestClient(build_application(other, [ORIGIN]), base_url=ORIGIN) as client:
+        web = Web(client)
+        with one.store.write() as unit:
+            assert unit.schema_version() > 0
+            assert web.make("accounts", name="Made while another writes")
+    for organisation in (one, other):
+        organisation.close()
+
+
 def test_what_one_server_defines_the_other_knows(two: tuple[Web, Web]) -> None:
     one, other = two
     path = make_table(one, "new_Shared")
@@ -241,3 +261,49 @@ def test_what_one_server_defines_the_other_knows(two: tuple[Web, Web]) -> None:
     assert one.call("DELETE", path).status == 204
     assert other.get("new_shareds?$select=new_more").status in (400, 404)
     assert other.get("new_shareds").status == 404
+
+
+# -- what goes wrong -------------------------------------------------------------------------------------------------
+def test_an_account_is_locked_under_every_spelling(web: Web) -> None:
+    form = {
+        "grant_type": "password",
+        "client_id": PUBLIC_CLIENT_ID,
+        "scope": f"{ORIGIN}/.default",
+        "username": "admin@orgstead.localhost",
+    }
+
+    def ask(**change: str) -> int:
+        answer = web.client.post(f"/{TENANT_ID}/oauth2/v2.0/token", data={**form, **change})
+        return int(answer.status_code)
+
+    assert ask(password=ADMIN_PASSWORD) == 200
+    assert {ask(password=f"guess {number}") for number in range(10)} == {400}
+    for name in (
+        "admin@orgstead.localhost",
+        "admin@orgstead.localhost".upper(),
+        "admin@orgstead.localhost".replace("s", "ſ"),
+        "admin@orgstead.localhost".replace("@", "\u200b@"),
+    ):
+        assert ask(username=name, password=ADMIN_PASSWORD) == 400
+
+
+def test_when_the_disk_is_full_nothing_of_a_group_is_kept(tmp_path: Path) -> None:
+    organisation = open_organisation(Config(data=str(tmp_path), sample=False))
+    with TestClient(build_application(organisation, [ORIGIN]), base_url=ORIGIN) as client:
+        web = Web(client)
+        with organisation.store.read() as unit:
+            caller = load_caller(unit, organisation.engine.schema, application_id=CLIENT_ID)
+        assert caller is not None
+        long = [
+            Create(record=Record(table="account", values={"description": "x" * 2000})) for _ in range(300)
+        ]
+        short = [Create(record=Record(table="account", values={"name": "kept?"}))]
+        jobs = [Job(short, caller), Job(long, caller), Job(short, caller)]
+        writer = organisation.store._writer  # type: ignore[attr-defined]
+        writer.pragma("max_page_count", writer.pragma("page_count") + 20)
+        organisation.engine.run_group(jobs)
+        writer.pragma("max_page_count", 1_000_000)
+        assert all(isinstance(job.outcome, Fault) for job in jobs)
+        assert web.get("accounts?$select=name").rows == []
+        assert web.make("accounts", name="afterwards")
+    organisation.close()
