@@ -1,6 +1,7 @@
 """Where an answer could be wrong without looking wrong: edges of paging, comparisons, keys and relationships."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -248,6 +249,23 @@ def test_writers_of_two_servers_do_not_wait_for_one_another(
             assert web.make("accounts", name="Made while another writes")
     for organisation in (one, other):
         organisation.close()
+
+
+def test_upserts_of_one_key_at_once_make_one_row(two: tuple[Web, Web]) -> None:
+    one, other = two
+    path = make_table(one, "new_Raced")
+    assert one.call("POST", f"{path}/Attributes", column("String", "new_Code", MaxLength=50)).status == 204
+    key = {"SchemaName": "new_RacedCode", "KeyAttributes": ["new_code"], "DisplayName": label("Code")}
+    assert one.call("POST", f"{path}/Keys", key).status == 204
+
+    def upsert(web: Web, number: int) -> int:
+        return web.call("PATCH", f"new_raceds(new_code='{number}')", {"new_name": "x"}).status
+
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(40):
+            calls = [pool.submit(upsert, web, number) for web in (one, other)]
+            assert [call.result() for call in calls] == [204, 204]
+    assert len(one.get("new_raceds?$select=new_code").rows) == 40
 
 
 def test_what_one_server_defines_the_other_knows(two: tuple[Web, Web]) -> None:

@@ -145,6 +145,12 @@ class Engine:
         One commit then serves them all. Outcomes are set only after the commit; when the commit itself
         fails, its fault is the outcome of every job.
         """
+        self._run_group(jobs)
+        if self._shared and len(jobs) == 1 and _lost_a_race(jobs[0]):
+            # Another process made the row in the meantime: now it is there to be updated.
+            self._run_group(jobs)
+
+    def _run_group(self, jobs: Sequence[Job]) -> None:
         outcomes: list[list[Result] | Exception] = []
         try:
             with self.store.write() as unit:
@@ -193,6 +199,19 @@ class Engine:
                 error.index = index
                 raise
         return frame.results, frame.schema
+
+
+def _lost_a_race(job: Job) -> bool:
+    """Whether an upsert found a key taken that was free when it looked."""
+    error = job.outcome
+    return (
+        isinstance(error, Fault)
+        and error.name in ("DuplicateKey", "DuplicateRecord")
+        and any(
+            type(each) is Upsert or (type(each) is Execute and each.name == "UpsertMultiple")
+            for each in job.messages
+        )
+    )
 
 
 class Frame:
