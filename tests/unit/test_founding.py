@@ -114,3 +114,27 @@ def test_an_organisation_of_an_older_version_gets_what_has_been_added_and_keeps_
     again = open_organisation(config)
     assert again.engine.schema.version == version
     again.close()
+
+
+def test_grants_are_counted_and_purged_however_many_there_are(config: Config) -> None:
+    organisation = open_organisation(config)
+    table = organisation.engine.schema.tables["orgstead_grant"]
+    rows = [
+        {
+            table.primary_id: f"{number:08x}-0000-4000-8000-000000000000",
+            "kind": "code" if number % 2 else "refresh",
+            "data": "{}",
+            "expires": 100.0 if number < 10_002 else 50.0,
+        }
+        for number in range(10_010)
+    ]
+    with organisation.engine.store.write() as unit:
+        unit.insert(table, rows)
+    directory = organisation.directory
+    assert directory.count_grants("code", 75.0) == 5_001
+    assert directory.count_grants("code", 100.0) == 5_001
+    assert directory.count_grants("code", 101.0) == 0
+    assert directory.purge_grants(75.0) == 8
+    assert directory.purge_grants(75.0) == 0
+    assert directory.count_grants("refresh", 10.0) == 5_001
+    organisation.close()

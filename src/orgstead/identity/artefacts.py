@@ -79,8 +79,12 @@ class Artefacts:
         spent = self.peek(SPENT, token)
         if spent is None:
             return False
-        self.keep(REVOKED, spent.data["family"], {}, seconds=seconds)
+        self.revoke(spent.data["family"], seconds=seconds)
         return True
+
+    def revoke(self, family: str, *, seconds: float) -> None:
+        """Revoke all that came of a sign-in."""
+        self.keep(REVOKED, family, {}, seconds=seconds)
 
     def revoked(self, family: str) -> bool:
         """Whether the refresh tokens of a sign-in were revoked."""

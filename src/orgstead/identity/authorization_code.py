@@ -88,6 +88,8 @@ def authorization_code(call: Call, services: Services, app: Application, credent
         raise refuse(50057)
     target = target_of(call, services, _asked(call, data))
     if services.artefacts.take(CODE, code) is None:
+        # Somebody else redeemed it at the same moment: one of the two has stolen it.
+        services.artefacts.revoke(data["family"], seconds=services.config.refresh_seconds)
         raise refuse(54005)
     services.artefacts.spend(code, data["family"], seconds=services.config.code_seconds)
     sign_in = SignIn(

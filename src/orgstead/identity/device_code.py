@@ -76,11 +76,13 @@ def device_code(call: Call, services: Services, app: Application, credential: st
     user = services.directory.user_by_id(grant.data["oid"])
     if user is None or not user.enabled:
         raise refuse(50057)
+    auth_time = int(grant.data["auth_time"])
+    if auth_time < int(user.tokens_valid_from):
+        raise refuse(50173)
     asked = {name: call.params.get(name) or grant.data[name] for name in ("scope", "resource")}
     target = target_of(call, services, asked)
     if artefacts.take(DEVICE, code) is None:
         raise refuse(70018)
-    auth_time = int(grant.data["auth_time"])
     return issue_tokens(
         call, services, SignIn(application=app, credential=credential, user=user, auth_time=auth_time), target
     )

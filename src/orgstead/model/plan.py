@@ -7,14 +7,15 @@ Plans are hashable; columns and tables in them compare by identity.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from orgstead.model.schema import Column, Table
 
 __all__ = [
-    "Agg", "AllOf", "AnyOf", "Child", "Col", "DatePart", "Descends", "HasAny", "IsNull", "Joined", "Like", "Nested",
-    "NoneOf", "OneOf", "Operand", "Output", "Param", "Plan", "Ranked", "Related", "Sort", "Source", "Test", "Verdict",
-    "placed_children", "width",
+    "Agg", "AllOf", "AnyOf", "Child", "Col", "Comparison", "DatePart", "Descends", "HasAny", "IsNull", "Joined", "Like",
+    "Nested", "NoneOf", "OneOf", "Operand", "Output", "Param", "Plan", "Ranked", "Related", "Sort", "Source", "Test",
+    "Verdict", "likes", "placed_children", "width",
 ]  # fmt: skip
 
 Comparison = Literal["eq", "ne", "gt", "ge", "lt", "le"]
@@ -293,6 +294,24 @@ def _nested_children(nested: Sequence[Nested], start: int) -> Iterator[tuple[Chi
         start += len(part.outputs)
         yield from _nested_children(part.nested, start)
         start += sum(width(inner) for inner in part.nested)
+
+
+@lru_cache(maxsize=4096)
+def likes(plan: Plan) -> tuple[Like, ...]:
+    """All text matches of a plan's own conditions, wherever they stand."""
+    found: list[Like] = []
+    open_: list[Verdict | None] = [plan.where, plan.having, *(on for join in plan.joins for on in join.on)]
+    while open_:
+        match open_.pop():
+            case Like() as like:
+                found.append(like)
+            case AllOf(items) | AnyOf(items):
+                open_ += items
+            case NoneOf(item):
+                open_.append(item)
+            case Related(_, on, joins, where):
+                open_ += (*on, where, *(each for join in joins for each in join.on))
+    return tuple(found)
 
 
 def width(nested: Nested) -> int:

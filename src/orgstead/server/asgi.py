@@ -165,22 +165,28 @@ class Application:
         method = scope["method"]
         try:
             body = await read_body(receive, headers, MAX_FORM) if method == "POST" else b""
+            # Passwords and signatures cost much processor: not on the event loop, and only a few at once.
+            async with self._signing_in:
+                return await asyncio.to_thread(
+                    self._authority.answer,
+                    method=method,
+                    path=scope["path"],
+                    base_url=origin,
+                    query=scope["query_string"],
+                    headers=headers,
+                    body=body,
+                )
         except Fault as error:
             # In the shape of https://www.rfc-editor.org/rfc/rfc6749#section-5.2
-            said = {"error": "invalid_request", "error_description": error.message}
+            busy = error.status >= 500 or error.name == "StoreBusy"
+            said = {
+                "error": "temporarily_unavailable" if busy else "invalid_request",
+                "error_description": error.message,
+            }
             return Answer(
-                status=error.status, headers=(("Content-Type", "application/json"),), body=dump(said)
-            )
-        # Passwords and signatures cost much processor: not on the event loop, and only a few at once.
-        async with self._signing_in:
-            return await asyncio.to_thread(
-                self._authority.answer,
-                method=method,
-                path=scope["path"],
-                base_url=origin,
-                query=scope["query_string"],
-                headers=headers,
-                body=body,
+                status=503 if busy else error.status,
+                headers=(("Content-Type", "application/json"), ("Cache-Control", "no-store")),
+                body=dump(said),
             )
 
 

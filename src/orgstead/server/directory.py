@@ -3,7 +3,8 @@
 The tables are private: no wire shows them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -13,6 +14,7 @@ from orgstead.engine.pipeline import Engine
 from orgstead.engine.ports import UnitOfWork
 from orgstead.errors import Fault
 from orgstead.identity import Application, Certificate, Grant, Secret, User
+from orgstead.model.plan import AllOf, Col, Comparison, Output, Param, Plan, Source, Test, Verdict
 from orgstead.model.schema import Table
 
 __all__ = ["RowDirectory"]
@@ -161,28 +163,39 @@ class RowDirectory:
 
     def count_grants(self, kind: str, now: float) -> int:
         """See ``Directory.count_grants``."""
-        return sum(1 for _, expires in self._of(kind) if expires >= now)
+        table = self._table("orgstead_grant")
+        plan = _grants(table, "ge", kind=True)
+        with self._engine.store.read() as unit:
+            return unit.count(plan, (now, MAX_PURGE, kind), None)
 
     def purge_grants(self, now: float) -> int:
         """See ``Directory.purge_grants``."""
-        expired = [id for id, expires in self._of(None) if expires < now]
+        table = self._table("orgstead_grant")
+        with self._engine.store.read() as unit:
+            expired = [row[0] for row in unit.fetch(_grants(table, "lt"), (now, MAX_PURGE))]
         if not expired:
             return 0
         with self._engine.store.write() as unit:
-            return unit.delete(self._table("orgstead_grant"), expired)
-
-    def _of(self, kind: str | None) -> Iterable[tuple[str, float]]:
-        table = self._table("orgstead_grant")
-        with self._engine.store.read() as unit:
-            ids = unit.find(table, {} if kind is None else {"kind": kind}, MAX_PURGE)
-            rows = [(id, unit.get(table, id, ("expires",))) for id in ids]
-        return [(id, row["expires"]) for id, row in rows if row is not None]
+            return unit.delete(table, expired)
 
     def _grant(self, unit: UnitOfWork, id: str) -> Grant | None:
         row = unit.get(self._table("orgstead_grant"), id)
         if row is None:
             return None
         return Grant(data=msgspec.json.decode(row["data"], type=dict[str, str]), expires=row["expires"])
+
+
+@lru_cache(maxsize=16)
+def _grants(table: Table, op: Comparison, *, kind: bool = False) -> Plan:
+    """Ids of the grants that end before or after parameter 0; parameter 2 is their kind."""
+    source = Source("t0", table)
+    key, ends, of = (Col("t0", table.columns[name]) for name in (table.primary_id, "expires", "kind"))
+    where: list[Verdict] = [Test(op, ends, Param(0, ends.column))]
+    if kind:
+        where.append(Test("eq", of, Param(2, of.column)))
+    return Plan(
+        source=source, outputs=(Output("id", key, key.column),), where=AllOf(tuple(where)), limit=Param(1)
+    )
 
 
 def _json(value: Any) -> str:

@@ -16,7 +16,7 @@ import apsw
 
 from orgstead.engine.ports import BudgetExceeded, RolledBack
 from orgstead.errors import Fault, fault
-from orgstead.model.plan import Plan
+from orgstead.model.plan import Col, Plan, likes
 from orgstead.model.schema import Schema, Table
 from orgstead.store import saved
 from orgstead.store.compile import short
@@ -39,6 +39,11 @@ COUNTER = "change_number"
 # SQLite counts steps per statement and from where the last run of the same text ended: a small stride keeps the
 # error of a budget small.
 STRIDES = 16
+# Dataverse gives a query two minutes; the clock is looked at after so many steps.
+QUERY_SECONDS = 120
+STEPS_PER_LOOK = 1_000_000
+# Matching a text is one step whatever it takes, which is its length times the pattern's.
+SHORT_PATTERN = 100
 
 _statements = Statements(SQLite())
 _larger_sums = Statements(LargerSums())
@@ -47,8 +52,9 @@ _larger_sums = Statements(LargerSums())
 class SQLiteStore:
     """A database file, or ``:memory:``."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, query_seconds: float = QUERY_SECONDS) -> None:
         self._path = str(path)
+        self._query_seconds = query_seconds
         self._memory = self._path == MEMORY
         self._writing = threading.RLock()
         self._local = threading.local()
@@ -105,16 +111,19 @@ class SQLiteStore:
         try:
             if budget is not None:
                 connection.set_progress_handler(_Budget(), max(1, budget // STRIDES))
+            else:
+                connection.set_progress_handler(_Deadline(self._query_seconds), STEPS_PER_LOOK)
             if not nested:
                 connection.execute("BEGIN")
-            yield SQLiteUnit(connection)
+            yield SQLiteUnit(connection, short=budget is not None)
         except apsw.InterruptError as error:
+            if budget is None:
+                raise fault("SqlTimeout") from error
             raise BudgetExceeded from error
         except (apsw.Error, UnicodeEncodeError) as error:
             raise _fault(error) from error
         finally:
-            if budget is not None:
-                connection.set_progress_handler(None)
+            connection.set_progress_handler(None)
             if not nested and connection.in_transaction:
                 connection.execute("ROLLBACK")
 
@@ -172,9 +181,12 @@ class SQLiteStore:
 class SQLiteUnit(BaseUnit):
     """One transaction on one connection."""
 
-    def __init__(self, connection: apsw.Connection, statements: Statements = _statements) -> None:
+    def __init__(
+        self, connection: apsw.Connection, statements: Statements = _statements, *, short: bool = False
+    ) -> None:
         super().__init__(statements)
         self._connection = connection
+        self._short = short
         self._version: int | None = None
 
     def rows(self, sql: str, arguments: Sequence[Any]) -> Iterable[Sequence[Any]]:
@@ -205,18 +217,27 @@ class SQLiteUnit(BaseUnit):
             raise _taken(error, tables) from error
 
     def fetch(self, plan: Plan, params: Sequence[Any]) -> list[Sequence[Any]]:
-        """Run a plan."""
+        """Run a plan. Raises BudgetExceeded in a short unit when matching texts may take long."""
+        self._leave_matching(plan, params)
         try:
             return super().fetch(plan, params)
         except apsw.SQLError as error:
             return self._for_larger_sums(error).fetch(plan, params)
 
     def count(self, plan: Plan, params: Sequence[Any], limit: int | None) -> int:
-        """Count the rows of a plan."""
+        """Count the rows of a plan. Raises BudgetExceeded as ``fetch`` does."""
+        self._leave_matching(plan, params)
         try:
             return super().count(plan, params, limit)
         except apsw.SQLError as error:
             return self._for_larger_sums(error).count(plan, params, limit)
+
+    def _leave_matching(self, plan: Plan, params: Sequence[Any]) -> None:
+        if self._short:
+            for like in likes(plan):
+                memo = isinstance(like.of, Col) and like.of.column.type == "memo"
+                if memo or len(params[like.pattern.index] or "") > SHORT_PATTERN:
+                    raise BudgetExceeded
 
     def _for_larger_sums(self, error: apsw.SQLError) -> "SQLiteUnit":
         """The same transaction with texts whose sums do not overflow, when it is that what happened."""
@@ -264,6 +285,18 @@ def _write_ahead(connection: apsw.Connection) -> None:
             if time.monotonic() > end:
                 raise
         time.sleep(RETRY_SECONDS)
+
+
+class _Deadline:
+    """A progress handler that ends a unit of work after so many seconds."""
+
+    __slots__ = ("_end",)
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def __call__(self) -> bool:
+        return time.monotonic() > self._end
 
 
 class _Budget:
