@@ -189,7 +189,8 @@ def _messages() -> Iterator[str]:
 def _kind(signature: Signature | None) -> str:
     if signature is None:
         return "by its own resources"
-    bound = {"": "unbound", "*": "bound to any table"}.get(signature.bound, f"bound to {signature.bound}")
+    tables = "any table" if signature.bound == ("*",) else " or ".join(signature.bound)
+    bound = f"bound to {tables}" if tables else "unbound"
     return f"{signature.kind}, {bound}"
 
 

@@ -10,8 +10,9 @@ from uuid import uuid4
 
 from orgstead.config import MEMORY, Config
 from orgstead.engine import rules
+from orgstead.engine.callers import among
 from orgstead.engine.context import SYSTEM
-from orgstead.engine.handlers import bulk, metadata, organization
+from orgstead.engine.handlers import bulk, metadata, organization, roles, sharing, teams
 from orgstead.engine.pipeline import Engine
 from orgstead.engine.ports import Clock, Store
 from orgstead.identity import (
@@ -51,6 +52,7 @@ from orgstead.server.run import serve as listen
 from orgstead.solutions.first import FirstIds, first_messages, user_messages
 from orgstead.solutions.load import load_base
 from orgstead.solutions.sample import sample_messages
+from orgstead.solutions.security import privilege_messages, role_messages
 from orgstead.solutions.upgrade import base_digest, with_missing
 from orgstead.store.open import open_store
 
@@ -58,9 +60,10 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 
 # The setting that a founded organisation has: the digest of the shipped definitions.
 FOUNDED = "base_digest"
+MAX_PRIVILEGES = 100_000
 
 # Importing them registers what they handle.
-REGISTERED = (bulk, metadata, organization, rules)
+REGISTERED = (bulk, metadata, organization, roles, rules, sharing, teams)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,7 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
             if found is None:
                 _found(engine, directory, config)
             elif found != base_digest():
-                _upgrade(store)
+                _upgrade(engine)
         engine.schema = store.load_schema()
     keys = open_keys(MemoryKeyStore() if config.data == MEMORY else FileKeyStore(Path(config.data) / "keys"))
     return Organisation(config=config, store=store, engine=engine, directory=directory, keys=keys)
@@ -104,11 +107,23 @@ def _digest(store: Store) -> str | None:
         return unit.read_setting(FOUNDED)
 
 
-def _upgrade(store: Store) -> None:
-    """Put in the definitions that this version ships and an older one did not."""
+def _upgrade(engine: Engine) -> None:
+    """Put in what this version ships and an older one did not: definitions, privileges, what the first roles hold."""
+    store = engine.store
     with store.write() as unit:
         current = store.load_schema()
         unit.migrate(current, with_missing(current, load_base()))
+    schema = engine.schema = store.load_schema()
+    privileges = schema.tables["privilege"]
+    with store.read() as unit:
+        ids = unit.find(privileges, {}, MAX_PRIVILEGES)
+        known = {row[0] for row in unit.fetch(among(privileges, privileges.primary_id, "name"), [tuple(ids)])}
+        there = set(unit.find(schema.tables["role"], {"parentroleid": None}, MAX_PRIVILEGES))
+    messages = list(privilege_messages(schema, known))
+    if not known:
+        messages += role_messages(schema, there)
+    engine.run(messages, SYSTEM)
+    with store.write() as unit:
         unit.write_setting(FOUNDED, base_digest())
 
 
@@ -136,6 +151,7 @@ def _found(engine: Engine, directory: RowDirectory, config: Config) -> None:
         currency_id=FirstIds.currency,
     )
     engine.run(list(first_messages(base, config.organization_name)), founder)
+    engine.run([*privilege_messages(base), *role_messages(base)], founder)
     password = config.admin_password or (ADMIN_PASSWORD if config.dev else None)
     if password:
         engine.run(

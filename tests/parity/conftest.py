@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from orgstead.app import build_application, open_organisation
+from orgstead.app import Organisation, build_application, open_organisation
 from orgstead.config import Config
 from orgstead.identity.development import CLIENT_ID, CLIENT_SECRET, TENANT_ID
 
@@ -52,8 +52,9 @@ class Answer:
 class Web:
     """A client of the Web API that is signed in as the development application."""
 
-    def __init__(self, client: TestClient) -> None:
+    def __init__(self, client: TestClient, organisation: Organisation | None = None) -> None:
         self.client = client
+        self.organisation = organisation
         answer = client.post(
             f"/{TENANT_ID}/oauth2/v2.0/token",
             data={
@@ -101,5 +102,5 @@ def web(
     config = Config(data=str(tmp_path_factory.mktemp("organisation")), database_url=url, sample=False)
     organisation = open_organisation(config)
     with TestClient(build_application(organisation, [ORIGIN]), base_url=ORIGIN) as client:
-        yield Web(client)
+        yield Web(client, organisation)
     organisation.close()

@@ -364,8 +364,9 @@ def test_what_a_type_declares_can_be_selected_and_expanded(
     assert web.get(f"{name}?$select={select}&$top=1").status == 200
     navigations = [each.get("Name") for each in element.findall(f"{E}NavigationProperty")]
     assert len(navigations) > 5
-    for start in range(0, len(navigations), 10):
-        expand = ",".join(navigations[start : start + 10])
+    # More rows beside one another than this are more columns than a row of PostgreSQL has.
+    for start in range(0, len(navigations), 6):
+        expand = ",".join(navigations[start : start + 6])
         answer = web.get(f"{name}?$top=1&$expand={expand}")
         assert answer.status == 200, answer.text
 

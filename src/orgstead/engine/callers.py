@@ -1,19 +1,49 @@
-"""Who a signed-in user is in the organisation: business unit, teams, roles.
+"""Who a signed-in user is in the organisation: business unit, teams, roles and what they allow.
 
-https://learn.microsoft.com/power-apps/developer/data-platform/security-access-coding
+https://learn.microsoft.com/power-apps/developer/data-platform/security-concepts
+https://learn.microsoft.com/power-platform/admin/how-record-access-determined
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
-from orgstead.engine.context import Caller
+from orgstead.engine.context import Caller, Rights
 from orgstead.engine.ports import UnitOfWork
-from orgstead.model.schema import Schema
+from orgstead.errors import fault
+from orgstead.model.plan import AllOf, Col, OneOf, Output, Param, Plan, Source
+from orgstead.model.privileges import DEPTHS
+from orgstead.model.record import Ref
+from orgstead.model.schema import Schema, Table
 
-__all__ = ["ADMINISTRATOR_TEMPLATE", "load_caller"]
+__all__ = [
+    "ACT_ON_BEHALF",
+    "ADMINISTRATOR_TEMPLATE",
+    "Held",
+    "among",
+    "impersonated",
+    "load_caller",
+    "load_team",
+]
 
 # The template that every System Administrator role is made from, in each business unit.
 ADMINISTRATOR_TEMPLATE = "627090ff-40a3-4053-8790-584edc5be201"
-MAX_LINKS = 1000
+ACCESS_TEAM = 1
+ACT_ON_BEHALF = "prvActOnBehalfOfAnotherUser"
+
+# A privilege's name, its depth, and the business unit that the depth counts from.
+Held = tuple[str, int, str]
+
+
+@lru_cache(maxsize=256)
+def among(table: Table, of: str, *columns: str) -> Plan:
+    """The columns of the rows of ``table`` whose column ``of`` is one of the values of parameter 0."""
+    source = Source("t0", table)
+    return Plan(
+        source=source,
+        outputs=tuple(Output(name, Col("t0", table.columns[name]), table.columns[name]) for name in columns),
+        where=AllOf((OneOf(Col("t0", table.columns[of]), Param(0, table.columns[of], many=True)),)),
+    )
 
 
 def load_caller(
@@ -29,28 +59,96 @@ def load_caller(
     if user_id is None:
         column = "azureactivedirectoryobjectid" if object_id is not None else "applicationid"
         found = unit.find(users, {column: object_id if object_id is not None else application_id}, 1)
-        if not found:
+        # Whoever has no id in a directory signs in under the id of the row.
+        user_id = found[0] if found else object_id
+        if user_id is None:
             return None
-        user_id = found[0]
     row = unit.get(
         users, user_id, ("fullname", "businessunitid", "isdisabled", "organizationid", "applicationid")
     )
     if row is None:
         return None
-    organization = _organization(unit, schema)
+    organization, currency = _organization(unit, schema)
     unit_ref = row["businessunitid"]
-    teams = _ends(unit, schema, "teammembership", "systemuserid", user_id, "teamid")
+    business_unit = unit_ref.id if unit_ref is not None else organization
+    teams = _teams(unit, schema, user_id)
+    roles = _roles(unit, schema, user_id, business_unit, teams)
+    administrator = any(template == ADMINISTRATOR_TEMPLATE for _, _, template in roles)
+    principals = (user_id, *teams)
+    held = () if administrator else _held(unit, schema, roles)
     return Caller(
         user_id=user_id,
-        business_unit_id=unit_ref.id if unit_ref is not None else organization[0],
-        organization_id=organization[0],
+        business_unit_id=business_unit,
+        organization_id=organization,
         name=row["fullname"] or "",
         application_id=row["applicationid"],
-        administrator=_administrator(unit, schema, user_id, teams),
+        administrator=administrator,
         enabled=not row["isdisabled"],
-        teams=teams,
-        currency_id=organization[1],
+        rights=Rights(principals=principals, reach=_reach(unit, schema, held)),
+        teams=tuple(teams),
+        currency_id=currency,
     )
+
+
+def load_team(unit: UnitOfWork, schema: Schema, *, user_id: str) -> Caller | None:
+    """A team as somebody who may do what its roles allow; None when there is none, or it is an access team."""
+    row = unit.get(schema.tables["team"], user_id, ("name", "businessunitid", "teamtype"))
+    if row is None or row["teamtype"] == ACCESS_TEAM:
+        return None
+    where = row["businessunitid"].id if row["businessunitid"] is not None else ""
+    roles = _templates(
+        unit,
+        schema,
+        [(id, where) for id in _ends(unit, schema, "teamroles", "teamid", [user_id], "roleid")],
+    )
+    return Caller(
+        user_id=user_id,
+        business_unit_id=where,
+        organization_id="",
+        name=row["name"] or "",
+        administrator=any(template == ADMINISTRATOR_TEMPLATE for _, _, template in roles),
+        rights=Rights(principals=(user_id,), reach=_reach(unit, schema, _held(unit, schema, roles))),
+    )
+
+
+def held_by(unit: UnitOfWork, schema: Schema, principal: Ref) -> tuple[bool, Sequence[Held]]:
+    """Whether a user or a team has every privilege, and else which ones."""
+    row = unit.get(schema.tables[principal.table], principal.id, ("businessunitid",)) or {}
+    where = row["businessunitid"].id if row.get("businessunitid") is not None else ""
+    if principal.table == "team":
+        own = _ends(unit, schema, "teamroles", "teamid", [principal.id], "roleid")
+        roles = _templates(unit, schema, [(id, where) for id in own])
+    else:
+        roles = _roles(unit, schema, principal.id, where, _teams(unit, schema, principal.id))
+    administrator = any(template == ADMINISTRATOR_TEMPLATE for _, _, template in roles)
+    return administrator, () if administrator else _held(unit, schema, roles)
+
+
+def privileges_of_role(unit: UnitOfWork, schema: Schema, role: str, where: str) -> Sequence[Held]:
+    """What a role holds, counted from a business unit."""
+    return _held(unit, schema, _templates(unit, schema, [(role, where)]))
+
+
+def impersonated(signed_in: Caller, other: Caller) -> Caller:
+    """``other``, as whom ``signed_in`` acts: with what both of them may do.
+
+    Raises ImpersonationDenied without the privilege to act on behalf of others, UserDisabled.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/impersonate-another-user
+    """
+    if not signed_in.enabled:
+        raise fault("UserDisabled", user=signed_in.user_id)
+    if not signed_in.administrator and ACT_ON_BEHALF not in signed_in.rights.reach:
+        raise fault("ImpersonationDenied", caller=signed_in.user_id)
+    both = replace(other, initiating_user_id=signed_in.user_id)
+    if signed_in.administrator:
+        return both
+    theirs = signed_in.rights.reach
+    if other.administrator:
+        reach = dict.fromkeys(theirs)
+    else:
+        reach = {name: units for name, units in other.rights.reach.items() if name in theirs}
+    return replace(both, administrator=False, rights=Rights(principals=other.rights.principals, reach=reach))
 
 
 def _organization(unit: UnitOfWork, schema: Schema) -> tuple[str, str | None]:
@@ -64,27 +162,102 @@ def _organization(unit: UnitOfWork, schema: Schema) -> tuple[str, str | None]:
     return ids[0], currency.id if currency is not None else None
 
 
-def _administrator(unit: UnitOfWork, schema: Schema, user_id: str, teams: Sequence[str]) -> bool:
-    roles = set(_ends(unit, schema, "systemuserroles", "systemuserid", user_id, "roleid"))
-    for team in teams:
-        roles.update(_ends(unit, schema, "teamroles", "teamid", team, "roleid"))
-    table = schema.tables["role"]
-    for role in roles:
-        row = unit.get(table, role, ("roletemplateid",))
-        template = row["roletemplateid"] if row is not None else None
-        if template is not None and getattr(template, "key", template) == ADMINISTRATOR_TEMPLATE:
-            return True
-    return False
+def _teams(unit: UnitOfWork, schema: Schema, user_id: str) -> Mapping[str, str]:
+    """The teams of a user, each with its business unit."""
+    ids = _ends(unit, schema, "teammembership", "systemuserid", [user_id], "teamid")
+    if not ids:
+        return {}
+    plan = among(schema.tables["team"], "teamid", "teamid", "businessunitid")
+    return {row[0]: row[1] for row in unit.fetch(plan, [tuple(ids)])}
 
 
-def _ends(unit: UnitOfWork, schema: Schema, table: str, near: str, id: str, far: str) -> tuple[str, ...]:
-    """The ids at the other end of an N:N table."""
-    intersect = schema.tables.get(table)
-    if intersect is None:
+def _roles(
+    unit: UnitOfWork, schema: Schema, user_id: str, business_unit: str, teams: Mapping[str, str]
+) -> Sequence[tuple[str, str, str | None]]:
+    """The roles that somebody has: the id of the role that holds the privileges, from where they count, template."""
+    given = [
+        (id, business_unit)
+        for id in _ends(unit, schema, "systemuserroles", "systemuserid", [user_id], "roleid")
+    ]
+    if teams:
+        plan = among(schema.tables["teamroles"], "teamid", "teamid", "roleid")
+        given += [(role, teams[team]) for team, role in unit.fetch(plan, [tuple(teams)])]
+    return _templates(unit, schema, given)
+
+
+def _templates(
+    unit: UnitOfWork, schema: Schema, given: Sequence[tuple[str, str]]
+) -> Sequence[tuple[str, str, str | None]]:
+    """Roles with the id of the one that they are copies of, and their template."""
+    if not given:
         return ()
-    ends = []
-    for row_id in unit.find(intersect, {near: id}, MAX_LINKS):
-        row = unit.get(intersect, row_id, (far,))
-        if row is not None:
-            ends.append(str(row[far]))
-    return tuple(ends)
+    table = schema.tables["role"]
+    plan = among(table, "roleid", "roleid", "parentrootroleid", "roletemplateid")
+    known = {
+        id: (root or id, template) for id, root, template in unit.fetch(plan, [tuple({r for r, _ in given})])
+    }
+    return [(known[id][0], where, known[id][1]) for id, where in given if id in known]
+
+
+def _held(unit: UnitOfWork, schema: Schema, roles: Iterable[tuple[str, str, str | None]]) -> Sequence[Held]:
+    """What roles hold, as ``_roles`` gives them."""
+    places: dict[str, list[str]] = {}
+    for id, where, _ in roles:
+        places.setdefault(id, []).append(where)
+    if not places:
+        return ()
+    links = unit.fetch(
+        among(schema.tables["roleprivileges"], "roleid", "roleid", "privilegeid", "privilegedepthmask"),
+        [tuple(places)],
+    )
+    ids = {privilege for _, privilege, _ in links}
+    named = unit.fetch(among(schema.tables["privilege"], "privilegeid", "privilegeid", "name"), [tuple(ids)])
+    names = {row[0]: row[1] for row in named}
+    return [
+        (names[privilege], depth or 0, where)
+        for role, privilege, depth in links
+        for where in places[role]
+        if privilege in names
+    ]
+
+
+def _reach(unit: UnitOfWork, schema: Schema, held: Sequence[Held]) -> Mapping[str, frozenset[str] | None]:
+    below = _below(unit, schema) if any(depth & DEPTHS["Deep"] for _, depth, _ in held) else {}
+    reach: dict[str, frozenset[str] | None] = {}
+    for name, depth, where in held:
+        units = reach.get(name, frozenset())
+        if units is None or depth & DEPTHS["Global"]:
+            reach[name] = None
+        elif depth & DEPTHS["Deep"]:
+            reach[name] = units | below.get(where, frozenset({where}))
+        elif depth & DEPTHS["Local"]:
+            reach[name] = units | {where}
+        else:
+            reach[name] = units
+    return reach
+
+
+def _below(unit: UnitOfWork, schema: Schema) -> Mapping[str, frozenset[str]]:
+    """Each business unit with all that are below it and itself."""
+    table = schema.tables["businessunit"]
+    plan = Plan(
+        source=Source("t0", table),
+        outputs=tuple(
+            Output(name, Col("t0", table.columns[name]), table.columns[name])
+            for name in ("businessunitid", "parentbusinessunitid")
+        ),
+    )
+    parents = {row[0]: row[1] for row in unit.fetch(plan, ())}
+    found: dict[str, set[str]] = {id: {id} for id in parents}
+    for id in parents:
+        above, seen = parents[id], {id}
+        while above is not None and above not in seen:
+            found.setdefault(above, {above}).add(id)
+            seen.add(above)
+            above = parents.get(above)
+    return {id: frozenset(ids) for id, ids in found.items()}
+
+
+def _ends(unit: UnitOfWork, schema: Schema, table: str, near: str, ids: Sequence[str], far: str) -> list[str]:
+    """The ids at the other end of an N:N table."""
+    return [row[0] for row in unit.fetch(among(schema.tables[table], near, far), [tuple(ids)])]

@@ -3,7 +3,39 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["SYSTEM", "Caller"]
+__all__ = ["NO_RIGHTS", "SYSTEM", "Caller", "Rights"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rights:
+    """What somebody may do.
+
+    ``principals`` are the user and the user's teams: what one of them owns, or has been given a share of, is within
+    reach of every privilege that the user holds at all. ``reach`` maps a privilege's name to the business units
+    whose rows it extends to, None for all rows.
+    """
+
+    principals: tuple[str, ...] = ()
+    reach: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    _hash: int = field(default=0, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.principals, frozenset(self.reach.items()))))
+
+    # Bound queries are kept by it: two of the same content are the same.
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Rights)
+            and self._hash == other._hash
+            and self.principals == other.principals
+            and self.reach == other.reach
+        )
+
+
+NO_RIGHTS = Rights()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,8 +43,8 @@ class Caller:
     """The user on whose behalf messages run.
 
     ``system`` marks the product's own work: it may set columns that no user sets. ``administrator`` has every
-    privilege at organisation depth. ``privileges`` maps a privilege's name to its
-    depth (1 basic, 2 local, 4 deep, 8 global); it is empty for a user without roles, who may do nothing.
+    privilege for all rows and needs no ``rights``; a user without roles has none and may do nothing.
+    ``initiating_user_id`` is who signed in, when that is somebody else who acts on the user's behalf.
     """
 
     user_id: str
@@ -23,7 +55,7 @@ class Caller:
     administrator: bool = False
     enabled: bool = True
     system: bool = False
-    privileges: Mapping[str, int] = field(default_factory=dict)
+    rights: Rights = NO_RIGHTS
     teams: tuple[str, ...] = ()
     initiating_user_id: str | None = None
     currency_id: str | None = None

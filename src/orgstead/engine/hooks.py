@@ -13,7 +13,7 @@ from orgstead.model.schema import Table
 
 __all__ = ["Change", "Hook", "Hooks", "hook", "shipped"]
 
-Event = Literal["Create", "Update", "Delete"]
+Event = Literal["Create", "Update", "Delete", "Associate", "Disassociate"]
 Stage = Literal[20, 40]
 
 
@@ -21,6 +21,7 @@ Stage = Literal[20, 40]
 class Change:
     """A row about to be written or just written.
 
+    Of a tie between two rows the table is the one that keeps the ties, and ``values`` are the ids at its ends.
     ``values`` are canonical and may be changed in stage 20; ``before`` is the stored row of an update or a
     delete (empty on create). It is the one mutable value of the pipeline: hooks exist to change it.
     """

@@ -14,7 +14,7 @@ from typing import Any
 
 from orgstead.engine.access import check_message, restrict
 from orgstead.engine.bind import Bound, bind_query
-from orgstead.engine.context import Caller
+from orgstead.engine.context import Caller, Rights
 from orgstead.engine.dates import Calendar
 from orgstead.engine.handlers import links, reads, rows
 from orgstead.engine.hooks import Hooks, shipped
@@ -97,7 +97,9 @@ class Engine:
         self.schema = store.load_schema()
         # Other processes change definitions in a shared database: every run looks whether they have.
         self._shared = shared
-        self._bound: dict[tuple[int, Query, bool], Bound] = {}
+        # Counts the changes of users, teams, roles and business units.
+        self.people = 0
+        self._bound: dict[tuple[int, Query, bool, Rights | None], Bound] = {}
 
     def writes(self, messages: Sequence[Message]) -> bool:
         """Whether these messages need a writing unit of work. Raises UnknownMessage."""
@@ -218,8 +220,8 @@ class Frame:
     """One run of messages in one unit of work: what handlers see as their ``Call``."""
 
     __slots__ = (
-        "_calendar", "_engine", "caller", "cascade", "depth", "now", "options", "parameters", "results", "schema",
-        "target", "unit",
+        "_calendar", "_engine", "caller", "cascade", "depth", "now", "options", "parameters", "principals", "results",
+        "schema", "target", "unit",
     )  # fmt: skip
 
     def __init__(
@@ -237,6 +239,8 @@ class Frame:
         self.parameters: Mapping[str, Any] = {}
         self.target: Ref | str | None = None
         self.now = _canonical(int(engine.clock()))
+        # Users and teams that this run has looked at.
+        self.principals: dict[str, Caller | None] = {}
 
     @property
     def hooks(self) -> Hooks:
@@ -349,23 +353,30 @@ class Frame:
         With ``single`` the first parameter is the id of the row to read.
         """
         kept = self._engine._bound
-        key = (self.schema.version, query, single)
-        bound = kept.get(key) if self.caller.administrator else None
+        # Administrators see everything alike.
+        rights = None if self.caller.administrator and self.caller.enabled else self.caller.rights
+        key = (self.schema.version, query, single, rights)
+        bound = kept.get(key) if self.caller.enabled else None
         if bound is None:
             bound = bind_query(
                 query,
                 self.schema,
                 self.caller,
                 self.calendar,
-                lambda source, param: restrict(self.caller, source, param),
+                lambda source, param: restrict(self, source, param),
                 single="" if single else None,
             )
             small = len(bound.params) <= MAX_KEPT_PARAMETERS
-            if small and bound.fixed and self.caller.administrator and self.schema is self._engine.schema:
+            if small and bound.fixed and self.caller.enabled and self.schema is self._engine.schema:
                 if len(kept) >= BIND_CACHE:
                     kept.clear()
                 kept[key] = bound
         return bound
+
+    def people_changed(self) -> None:
+        """Who may do what is no longer what it was."""
+        self._engine.people += 1
+        self.principals.clear()
 
     def replace_schema(self, new: Schema) -> None:
         """Migrate the database to ``new``; the engine publishes it when the unit of work has ended well."""

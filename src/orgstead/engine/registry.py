@@ -50,11 +50,19 @@ class Call(Protocol):
     def new_id(self) -> str:
         """A new GUID, growing with time."""
 
+    principals: dict[str, Caller | None]
+
+    def resolve(self, ref: Ref, *, missing_ok: bool = False) -> Ref:
+        """The reference by id; raises RecordNotFoundByKey, KeyNotFound."""
+
     def send(self, message: Message) -> Result:
         """Run another message in the same transaction, one level deeper, with the same caller's rights."""
 
     def send_as_system(self, message: Message) -> Result:
         """Run a message as the product's own work: with all rights, and on columns that no user sets."""
+
+    def people_changed(self) -> None:
+        """Say that users, teams, roles or business units are no longer what they were."""
 
     def replace_schema(self, new: Schema) -> None:
         """Migrate the database to ``new`` in this transaction and publish it after the commit."""

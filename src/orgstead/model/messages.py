@@ -152,11 +152,18 @@ class Parameter:
 class Signature:
     """How a message shows on the Web API: a function (GET) or an action (POST), bound to a table or not.
 
-    ``bound`` is "" for unbound, a logical name, or "*" for any table; ``collection`` bound to the entity set.
+    ``bound`` are the logical names of the tables that it is bound to, or "*" for any; empty for an unbound one.
+    ``collection``: bound to the entity set. ``returns`` are the properties of its answer; a single one without a
+    name is the answer itself.
     """
 
     kind: str
     parameters: tuple[Parameter, ...] = ()
     returns: tuple[Parameter, ...] = ()
-    bound: str = ""
+    bound: tuple[str, ...] = ()
     collection: bool = False
+
+    @property
+    def direct(self) -> str | None:
+        """The type of an answer that has no properties of its own."""
+        return self.returns[0].type if len(self.returns) == 1 and not self.returns[0].name else None

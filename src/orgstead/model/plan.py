@@ -13,9 +13,9 @@ from typing import Literal
 from orgstead.model.schema import Column, Table
 
 __all__ = [
-    "Agg", "AllOf", "AnyOf", "Child", "Col", "Comparison", "DatePart", "Descends", "HasAny", "IsNull", "Joined", "Like",
-    "Nested", "NoneOf", "OneOf", "Operand", "Output", "Param", "Plan", "Ranked", "Related", "Sort", "Source", "Test",
-    "Verdict", "likes", "placed_children", "width",
+    "Agg", "AllOf", "AnyOf", "Bits", "Child", "Col", "Comparison", "DatePart", "Descends", "HasAny", "IsNull",
+    "Joined", "Like", "Nested", "NoneOf", "OneOf", "Operand", "Output", "Param", "Plan", "Ranked", "Related",
+    "Sort", "Source", "Test", "Verdict", "Within", "likes", "placed_children", "width",
 ]  # fmt: skip
 
 Comparison = Literal["eq", "ne", "gt", "ge", "lt", "le"]
@@ -175,7 +175,25 @@ class Related:
     where: "Verdict | None" = None
 
 
-Verdict = Test | IsNull | Like | OneOf | HasAny | Descends | AllOf | AnyOf | NoneOf | Related
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """A whole number has one of the bits of a parameter."""
+
+    of: Col
+    bits: Param
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The operand is among the values that ``column`` of ``source`` has in the rows that satisfy ``where``."""
+
+    of: Operand
+    column: Col
+    source: Source
+    where: "tuple[Verdict, ...]"
+
+
+Verdict = Test | IsNull | Like | OneOf | HasAny | Descends | AllOf | AnyOf | NoneOf | Related | Bits | Within
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +327,8 @@ def likes(plan: Plan) -> tuple[Like, ...]:
                 open_ += items
             case NoneOf(item):
                 open_.append(item)
+            case Within(where=inner):
+                open_ += inner
             case Related(_, on, joins, where):
                 open_ += (*on, where, *(each for join in joins for each in join.on))
     return tuple(found)

@@ -205,6 +205,8 @@ class Table:
     is_custom: bool = False
     change_tracking: bool = False
     audited: bool = False
+    # Columns that rows are found by together, beside keys and lookups, which are always indexed.
+    indexes: tuple[tuple[str, ...], ...] = ()
     shown: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property

@@ -114,6 +114,7 @@ class Application:
             if version not in VERSIONS:
                 raise fault("ResourceNotFound", segment=version[:100])
             caller = await self._callers.find(headers.get("authorization"), self._own(origin))
+            caller = await self._callers.acting(caller, headers)
             limit = self._config.max_batch_bytes if path.startswith("$batch") else self._config.max_body_bytes
             body = (
                 await read_body(receive, headers, limit) if scope["method"] not in ("GET", "DELETE") else b""

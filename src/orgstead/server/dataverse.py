@@ -14,6 +14,7 @@ from orgstead.engine.pipeline import Engine, Job
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import Message, Options, Result, Signature
 from orgstead.model.schema import Schema
+from orgstead.server.callers import IMPERSONATION
 from orgstead.server.http import request_id
 from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
@@ -148,6 +149,7 @@ class Dataverse:
 
     async def _part(self, part: Part, batch: Request, caller: Caller) -> Reply:
         try:
+            _check_part(part)
             return await self._single(_request(part, batch, {}), caller)
         except Exception as error:  # noqa: BLE001 - a part's failure is its answer
             return self._failed(error, part.headers)
@@ -162,6 +164,7 @@ class Dataverse:
         try:
             messages: list[Message] = []
             for part in change_set.parts:
+                _check_part(part)
                 operation = await self._decoded(_request(part, batch, pending))
                 if len(operation.messages) != 1:
                     raise fault("InvalidBatch", message="A change set holds changes only.")
@@ -181,6 +184,13 @@ class Dataverse:
         return [
             _answer(reply, part.content_id) for reply, part in zip(replies, change_set.parts, strict=True)
         ], 200
+
+
+def _check_part(part: Part) -> None:
+    """Refuse a part that wants to run as somebody else than its batch; raises ODataUnsupported."""
+    for name in IMPERSONATION:
+        if part.headers.get(name):
+            raise fault("ODataUnsupported", feature=f"The header {name} in a part of a batch")
 
 
 def _common(options: Sequence[Options]) -> Options:

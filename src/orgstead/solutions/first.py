@@ -35,6 +35,7 @@ class FirstIds:
     administrator = metadata_id("row", "systemuser", "administrator")
     application_user = metadata_id("row", "systemuser", "application")
     administrator_role = metadata_id("row", "role", "System Administrator")
+    salesperson_role = metadata_id("row", "role", "Salesperson")
 
 
 def first_messages(schema: Schema, organization_name: str) -> Iterator[Message]:
@@ -90,7 +91,7 @@ def read_rows(solution: str, names: dict[str, str]) -> Iterator[Message]:
             continue
         row = msgspec.json.decode(line, type=dict[str, Any])
         if "relationship" in row:
-            ref, related = known[row["of"]], known[row["to"]]
+            ref, related = (_value({"ref": row[end]}, known, names) for end in ("of", "to"))
             yield Associate(ref=ref, relationship=row["relationship"], related=related)
             continue
         table, name = row["table"], row["name"]

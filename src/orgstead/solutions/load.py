@@ -102,6 +102,7 @@ def _table(gathered: _Gathered, lines: Iterable[tuple[str, dict[str, Any]]]) -> 
         for shown in (f"{column.name}_timestamp", f"{column.name}_url"):
             if shown in columns:
                 columns[shown] = replace(columns[shown], stored=True)
+    head["indexes"] = tuple(tuple(over) for over in head.pop("indexes", ()))
     gathered.tables[name] = Table(
         **head, columns=columns, keys=tuple(keys), metadata_id=metadata_id("table", name)
     )

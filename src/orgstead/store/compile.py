@@ -14,6 +14,7 @@ from orgstead.model.plan import (
     Agg,
     AllOf,
     AnyOf,
+    Bits,
     Col,
     Comparison,
     DatePart,
@@ -34,6 +35,7 @@ from orgstead.model.plan import (
     Sort,
     Test,
     Verdict,
+    Within,
 )
 from orgstead.model.schema import Column
 from orgstead.store.dialect import Dialect
@@ -223,12 +225,8 @@ class _Compiler:
             if isinstance(beside, Agg) and beside.function in ("min", "max", "sum"):
                 beside = beside.of
             elif isinstance(beside, Agg | DatePart | Ranked):
-                return self.number(
-                    (param.index, "number"),
-                    param.index,
-                    self.dialect.encoder(None),
-                    self.dialect.typed_number,
-                )
+                key, plain = (param.index, "number"), self.dialect.encoder(None)
+                return self.number(key, param.index, plain, self.dialect.typed_number)
             column = beside.column if isinstance(beside, Col) and beside.part == "value" else None
         if param.many:
             encode: Convert | None = self.dialect.many(column)
@@ -326,17 +324,19 @@ class _Compiler:
                 return self.related(verdict)
             case Descends():
                 return self.descends(verdict)
+            case Bits(of, bits):
+                return f"({self.operand(of)} & {self.param(bits, of)}) <> 0"
+            case Within(of, column, source, where):
+                inner = " AND ".join(self.verdict(v) for v in where) or "TRUE"
+                among = f"SELECT {self.operand(column)} FROM {quoted(source.table.logical_name)} AS {source.alias}"
+                return f"{self.operand(of)} IN ({among} WHERE {inner})"
 
     def test(self, op: Comparison, left: Operand, right: Operand) -> str:
         a, b = self.operand(left, right, MIRRORED[op]), self.operand(right, left, op)
         if isinstance(left, Col) and isinstance(right, Col) and left.part == right.part == "value":
             if kind(left.column) != kind(right.column):
-                raise fault(
-                    "IncompatibleTypes",
-                    column=left.column.name,
-                    type=left.column.type,
-                    value=right.column.name,
-                )
+                one, other = left.column, right.column
+                raise fault("IncompatibleTypes", column=one.name, type=one.type, value=other.name)
             a, b = self.dialect.aligned(a, left.column, b, right.column)
         if self.wide and _folds(left, right):
             a, b = self.dialect.folded(a), self.dialect.folded(b)

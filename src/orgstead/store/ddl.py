@@ -162,6 +162,8 @@ def _indexes(table: Table, schema: Schema, dialect: Dialect) -> dict[str, str]:
         )
     if table.change_tracking and "versionnumber" in columns:
         index(f"ix_{name}_versionnumber", dialect.index_key(quoted("versionnumber")))
+    for over in table.indexes:
+        index(f"ix_{name}_{'_'.join(over)}", ", ".join(quoted(column) for column in over))
     for key in table.keys:
         index(key_index(table, key), ", ".join(quoted(column) for column in key.columns), unique=True)
     return made

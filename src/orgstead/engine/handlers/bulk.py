@@ -5,10 +5,11 @@ https://learn.microsoft.com/power-apps/developer/data-platform/bulk-operations
 
 from typing import Any
 
+from orgstead.engine.handlers.targets import row_of
 from orgstead.engine.registry import OPEN, Call, handles
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import Create, Parameter, Signature, Update, Upsert
-from orgstead.model.record import Record, Ref
+from orgstead.model.record import Record
 
 __all__ = ["create_multiple", "update_multiple", "upsert_multiple"]
 
@@ -28,16 +29,6 @@ def _targets(call: Call) -> tuple[Record, ...]:
     return tuple(targets)
 
 
-def _ref(call: Call, record: Record) -> Ref:
-    """The row that a target names: by address, or by its primary key among the values."""
-    if record.key is not None:
-        return record.key
-    id = record.values.get(call.schema.tables[record.table].primary_id)
-    if not isinstance(id, str):
-        raise fault("InvalidArgument", message="A row of Targets has neither a primary key nor an @odata.id.")
-    return Ref(record.table, id.lower())
-
-
 @handles(
     "CreateMultiple",
     privilege=OPEN,
@@ -46,7 +37,7 @@ def _ref(call: Call, record: Record) -> Ref:
         kind="action",
         parameters=_TARGETS,
         returns=(Parameter(name="Ids", type="Collection(Edm.Guid)"),),
-        bound="*",
+        bound=("*",),
         collection=True,
     ),
 )
@@ -64,26 +55,26 @@ def create_multiple(call: Call) -> Any:
     "UpdateMultiple",
     privilege=OPEN,
     heavy=True,
-    signature=Signature(kind="action", parameters=_TARGETS, bound="*", collection=True),
+    signature=Signature(kind="action", parameters=_TARGETS, bound=("*",), collection=True),
 )
 def update_multiple(call: Call) -> Any:
     """Update all rows, which must exist."""
     for index, record in enumerate(_targets(call)):
         with _naming(index):
-            call.send(Update(ref=_ref(call, record), record=record))
+            call.send(Update(ref=row_of(call, record), record=record))
 
 
 @handles(
     "UpsertMultiple",
     privilege=OPEN,
     heavy=True,
-    signature=Signature(kind="action", parameters=_TARGETS, bound="*", collection=True),
+    signature=Signature(kind="action", parameters=_TARGETS, bound=("*",), collection=True),
 )
 def upsert_multiple(call: Call) -> Any:
     """Create or update each row by its key."""
     for index, record in enumerate(_targets(call)):
         with _naming(index):
-            call.send(Upsert(ref=_ref(call, record), record=record))
+            call.send(Upsert(ref=row_of(call, record), record=record))
 
 
 class _naming:

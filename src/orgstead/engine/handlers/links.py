@@ -6,7 +6,9 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/associate-
 from typing import Any
 
 from orgstead.engine.access import check_table
+from orgstead.engine.handlers.permits import permit_tie
 from orgstead.engine.handlers.rows import Writing
+from orgstead.engine.hooks import Change
 from orgstead.errors import fault
 from orgstead.model.messages import Associate, Disassociate, Result, Update
 from orgstead.model.record import Record, Ref
@@ -31,10 +33,13 @@ def associate(call: Writing, message: Associate) -> Result:
     table = call.schema.tables[many_to_many.intersect]
     pair = _pair(table, many_to_many, first, second)
     if not call.unit.find(table, pair, 1):
-        row: dict[str, Any] = {table.primary_id: call.new_id(), **pair}
+        change = Change(event="Associate", table=table, id=call.new_id(), values=pair, before={})
+        call.hooks.run(20, call, change)
+        row: dict[str, Any] = {table.primary_id: change.id, **pair}
         if "versionnumber" in table.columns:
             row["versionnumber"] = call.unit.next_version()
         call.unit.insert(table, [row])
+        call.hooks.run(40, call, change)
     return Result(ref=ref)
 
 
@@ -63,7 +68,10 @@ def disassociate(call: Writing, message: Disassociate) -> Result:
     if not found:
         _must_exist(call, ref)
         raise fault("ObjectDoesNotExist", table=related.table, id=related.id)
+    change = Change(event="Disassociate", table=table, id=found[0], values=pair, before=pair)
+    call.hooks.run(20, call, change)
     call.unit.delete(table, found)
+    call.hooks.run(40, call, change)
     return Result(ref=ref)
 
 
@@ -104,11 +112,11 @@ def _pair(table: Table, rel: ManyToMany, first: Ref, second: Ref) -> dict[str, A
 
 
 def _check_append(call: Writing, first: Ref, second: Ref) -> None:
-    # Each end is appended to the other: both rights are needed on both tables.
+    # Each end is appended to the other: both rights are needed on both.
     for end in (first, second):
-        table = call.table(end.table)
-        check_table(call.caller, "Append", table)
-        check_table(call.caller, "AppendTo", table)
+        for right in ("Append", "AppendTo"):
+            check_table(call, right, call.table(end.table))
+            permit_tie(call, right, end)
 
 
 def _must_exist(call: Writing, ref: Ref) -> None:

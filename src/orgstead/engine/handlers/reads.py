@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from orgstead.engine.bind import Bound
+from orgstead.engine.context import Caller
 from orgstead.engine.ports import UnitOfWork
 from orgstead.errors import fault
 from orgstead.model.messages import Options, Result, Retrieve, RetrieveMultiple
@@ -21,6 +22,10 @@ COUNT_LIMIT = 5000
 
 class Reading(Protocol):
     """What reading needs of a run."""
+
+    @property
+    def caller(self) -> Caller:
+        """On whose behalf this runs."""
 
     @property
     def options(self) -> Options:
@@ -58,6 +63,9 @@ def read_row(call: Reading, ref: Ref, query: Query) -> Page:
     bound = call.bind(query, single=True)
     rows = call.unit.fetch(bound.plan, (ref.id, *bound.params[1:]))
     if not rows:
+        table = call.schema.tables[ref.table]
+        if call.unit.get(table, ref.id, (table.primary_id,)) is not None:
+            raise fault("AccessDenied", caller=call.caller.user_id, right="Read", table=ref.table, id=ref.id)
         raise fault("ObjectDoesNotExist", table=ref.table, id=ref.id)
     return _page(call, bound.plan, rows)
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
-from orgstead.engine.access import check_table
+from orgstead.engine.access import check_row, check_table
 from orgstead.engine.bind import Bound
+from orgstead.engine.handlers.permits import permit_create, permit_update, ties
 from orgstead.engine.handlers.reads import read_row
 from orgstead.engine.handlers.values import bind_values, key_values
 from orgstead.engine.hooks import Change, Hooks
@@ -51,14 +52,16 @@ def create(call: Writing, message: Create) -> Result:
     """Make a row, and its related rows. Raises DuplicateRecord, MissingRequired and the faults of values."""
     record = message.record
     table = call.table(record.table)
-    check_table(call.caller, "Create", table)
+    check_table(call, "Create", table)
     values = bind_values(call, table, record, "Create")
     given = values.pop(table.primary_id, None)
     id = record.id or given or call.new_id()
     values.update(_create_first(call, record.related))
+    tied = ties(table, values)
     change = Change(event="Create", table=table, id=id, values=values, before={})
     call.hooks.run(20, call, change)
     _check_required(table, values)
+    permit_create(call, table, {**values, table.primary_id: id}, tied)
     version = call.unit.next_version()
     row = {**_stored(table, values), table.primary_id: id}
     if "versionnumber" in table.columns:
@@ -74,11 +77,10 @@ def update(call: Writing, message: Update) -> Result:
     """Change columns of a row. Raises ObjectDoesNotExist, ConcurrencyMismatch and the faults of values."""
     ref = call.resolve(message.ref)
     table = call.table(ref.table)
-    check_table(call.caller, "Write", table)
     stored = call.unit.get(table, ref.id)
     if stored is None:
+        check_table(call, "Write", table)
         raise fault("ObjectDoesNotExist", table=table.logical_name, id=ref.id)
-    _check_version(stored, message.if_match)
     values = bind_values(call, table, message.record, "Update")
     given = values.pop(table.primary_id, ref.id)
     if given != ref.id:
@@ -87,6 +89,8 @@ def update(call: Writing, message: Update) -> Result:
             message=f"The id of the {table.logical_name} in the body is not the one in the address.",
         )
     values.update(_create_first(call, message.record.related))
+    permit_update(call, table, stored, values, ties(table, values))
+    _check_version(stored, message.if_match)
     change = Change(event="Update", table=table, id=ref.id, values=values, before=stored)
     call.hooks.run(20, call, change)
     version = call.unit.next_version()
@@ -141,10 +145,11 @@ def delete(call: Writing, message: Delete) -> Result:
     """Remove a row and what its relationships say goes with it. Raises ObjectDoesNotExist, CannotDeleteReferenced."""
     ref = call.resolve(message.ref)
     table = call.table(ref.table)
-    check_table(call.caller, "Delete", table)
     stored = call.unit.get(table, ref.id)
     if stored is None:
+        check_table(call, "Delete", table)
         raise fault("ObjectDoesNotExist", table=table.logical_name, id=ref.id)
+    check_row(call, "Delete", table, stored)
     _check_version(stored, message.if_match)
     change = Change(event="Delete", table=table, id=ref.id, values={}, before=stored)
     call.hooks.run(20, call, change)

@@ -10,6 +10,7 @@ from orgstead.engine.rules import (
     numbers,
     owners,
     people,
+    security,
     states,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "numbers",
     "owners",
     "people",
+    "security",
     "states",
 ]

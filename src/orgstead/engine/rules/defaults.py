@@ -49,6 +49,9 @@ def stamp_created(call: Call, change: Change) -> None:
     for name in ("createdby", "modifiedby"):
         if name in columns and columns[name].is_lookup:
             values[name] = me
+    for name in ("createdonbehalfby", "modifiedonbehalfby"):
+        if name in columns and columns[name].is_lookup and call.caller.initiating_user_id is not None:
+            values[name] = Ref("systemuser", call.caller.initiating_user_id)
     if "administratorid" in columns:
         values.setdefault("administratorid", me)
 
@@ -69,6 +72,10 @@ def stamp_modified(call: Call, change: Change) -> None:
     column = change.table.columns.get("modifiedby")
     if column is not None and column.is_lookup:
         change.values["modifiedby"] = Ref("systemuser", call.caller.user_id)
+    column = change.table.columns.get("modifiedonbehalfby")
+    if column is not None and column.is_lookup:
+        other = call.caller.initiating_user_id
+        change.values["modifiedonbehalfby"] = None if other is None else Ref("systemuser", other)
 
 
 @hook("Create", "Update", stage=20, applies=lambda table: table.user_owned, rank=-10)

@@ -1,5 +1,6 @@
 """Values that stand in the query string for parameters: ``@p1={"a":1}``, ``@p2='text'``, ``$id=accounts(…)``."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,14 @@ from orgstead.languages.odata.literals import literal
 __all__ = ["parameter_values", "reference_option"]
 
 _json = msgspec.json.Decoder(float_hook=Decimal)
+# Dataverse takes texts in JSON between single quotes, too: @t={'@odata.id':'accounts(…)'}.
+# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/use-web-api-functions#pass-reference-to-a-table-to-a-function
+_DOUBLY = re.compile(r'"(?:[^"\\]|\\.)*"|\'((?:[^\']|\'\')*)\'')
+
+
+def _doubly_quoted(match: re.Match[str]) -> str:
+    inner = match[1]
+    return match[0] if inner is None else msgspec.json.encode(inner.replace("''", "'")).decode()
 
 
 def parameter_values(text: str) -> Mapping[str, Any]:
@@ -53,10 +62,12 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 def _value(text: str) -> Any:
     text = text.strip()
     if text[:1] in ("{", "[", '"'):
-        try:
-            return _json.decode(text)
-        except (msgspec.DecodeError, ArithmeticError, RecursionError):
-            raise fault("ODataSyntax", message="The value of a parameter alias is not valid JSON.") from None
+        for written in (text, _DOUBLY.sub(_doubly_quoted, text)):
+            try:
+                return _json.decode(written)
+            except (msgspec.DecodeError, ArithmeticError, RecursionError):
+                continue
+        raise fault("ODataSyntax", message="The value of a parameter alias is not valid JSON.")
     cursor = Cursor(text)
     read = literal(cursor)
     cursor.finish()

@@ -13,6 +13,7 @@ def sample_messages() -> Iterator[Message]:
     names = {
         "administrator": FirstIds.administrator,
         "currency": FirstIds.currency,
+        "salesperson": FirstIds.salesperson_role,
         "unit": FirstIds.business_unit,
     }
     return read_rows("sample", names)

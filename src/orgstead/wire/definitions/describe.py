@@ -7,14 +7,13 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/
 from collections.abc import Mapping
 from typing import Any
 
+from orgstead.model.privileges import table_privileges
 from orgstead.model.schema import Key, ManyToMany, OneToMany, Schema, Table
 from orgstead.wire.definitions.definition import Definition, base_values
 from orgstead.wire.definitions.describe_columns import attribute
-from orgstead.wire.definitions.labels import Caption, caption, derived_id, managed
+from orgstead.wire.definitions.labels import Caption, caption, managed
 
 __all__ = ["entity", "entity_key", "many_to_many", "one_to_many"]
-
-_RIGHTS = ("Create", "Read", "Write", "Delete", "Assign", "Share", "Append", "AppendTo")
 
 
 def entity(table: Table, schema: Schema) -> Definition:
@@ -55,7 +54,7 @@ def entity(table: Table, schema: Schema) -> Definition:
             table.display_collection_name, table.metadata_id, "DisplayCollectionName", custom
         ),
         "IsAuditEnabled": managed("canmodifyauditsettings", table.audited),
-        "Privileges": [] if table.is_intersect else _privileges(table),
+        "Privileges": _privileges(table, schema),
         **table.shown,
     }
     return Definition(
@@ -90,23 +89,21 @@ def _collection_schema_name(table: Table) -> str:
     return table.schema_name[:common] + table.entity_set[common:]
 
 
-def _privileges(table: Table) -> list[dict[str, Any]]:
-    owned = table.ownership == "UserOwned"
-    rights = _RIGHTS if owned else tuple(right for right in _RIGHTS if right not in ("Assign", "Share"))
+def _privileges(table: Table, schema: Schema) -> list[dict[str, Any]]:
     return [
         {
-            "CanBeBasic": owned,
-            "CanBeDeep": owned,
-            "CanBeGlobal": True,
-            "CanBeLocal": owned,
+            "CanBeBasic": "Basic" in each.depths,
+            "CanBeDeep": "Deep" in each.depths,
+            "CanBeGlobal": "Global" in each.depths,
+            "CanBeLocal": "Local" in each.depths,
             "CanBeEntityReference": False,
             "CanBeParentEntityReference": False,
             "CanBeRecordFilter": False,
-            "Name": f"prv{right}{table.schema_name}",
-            "PrivilegeId": derived_id(table.metadata_id, right),
-            "PrivilegeType": right,
+            "Name": each.name,
+            "PrivilegeId": each.id,
+            "PrivilegeType": each.right,
         }
-        for right in rights
+        for each in table_privileges(table, schema)
     ]
 
 

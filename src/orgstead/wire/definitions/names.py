@@ -544,9 +544,22 @@ Count Int32
 IsReadOnly Boolean
 Keys String*
 Values String*
+
+PrincipalAccess
+AccessMask AccessRights
+> Principal crmbaseentity
+
+RolePrivilege
+BusinessUnitId Guid
+Depth PrivilegeDepth
+PrivilegeId Guid
+PrivilegeName String
+RecordFilterId Guid
+RecordFilterUniqueName String
 """
 
 ENUMS = """
+AccessRights None=0 ReadAccess=1 WriteAccess=2 AppendAccess=4 AppendToAccess=16 CreateAccess=32 DeleteAccess=65536 ShareAccess=262144 AssignAccess=524288
 AssociatedMenuBehavior UseCollectionName=0 UseLabel=1 DoNotDisplay=2
 AssociatedMenuGroup Details=0 Sales=1 Service=2 Marketing=3
 AttributeRequiredLevel None=0 SystemRequired=1 ApplicationRequired=2 Recommended=3
@@ -568,6 +581,7 @@ MetadataConditionOperator Equals=0 NotEquals=1 In=2 NotIn=3 GreaterThan=4 LessTh
 OptionSetType Picklist=0 State=1 Status=2 Boolean=3
 OrganizationState Enabled=0 Disabled=1
 OwnershipTypes None=0 UserOwned=1 TeamOwned=2 BusinessOwned=4 OrganizationOwned=8 BusinessParented=16
+PrivilegeDepth Basic=0 Local=1 Deep=2 Global=3 RecordFilter=4
 PrivilegeType None=0 Create=1 Read=2 Write=3 Delete=4 Assign=5 Share=6 Append=7 AppendTo=8
 RelationshipType OneToManyRelationship=0 ManyToManyRelationship=1
 SecurityTypes None=0 Append=1 ParentChild=2 Pointer=4 Inheritance=8

@@ -25,7 +25,9 @@ BASE = "crmbaseentity"
 MODEL_BASE = "crmmodelbaseentity"
 ACTIVITY = "activitypointer"
 # Enumerations whose members can be combined.
-FLAGS = frozenset({"DeletedMetadataFilters", "ManagedPropertyOperation", "OwnershipTypes", "SecurityTypes"})
+FLAGS = frozenset(
+    {"AccessRights", "DeletedMetadataFilters", "ManagedPropertyOperation", "OwnershipTypes", "SecurityTypes"}
+)
 
 _TYPES: Mapping[str, str] = {
     "string": "Edm.String",
@@ -230,7 +232,10 @@ def _complex_type(kind: MetadataType, names: Names) -> Iterator[str]:
     yield f'<ComplexType Name="{prefix}{kind.name}"{base}{abstract}>'
     for prop in kind.own.values():
         yield f'<Property Name="{prop.name}" Type="{prop.type}"{_FACETS.get(prop.type, "")} />'
-    for link in kind.links.values() if twin else ():
+    for link in kind.links.values():
+        if not twin:
+            yield f'<NavigationProperty Name="{link.name}" Type="{ALIAS}.{link.type}" />'
+            continue
         inner = f"{ALIAS}.Complex{link.type}"
         yield f'<Property Name="{link.name}" Type="{f"Collection({inner})" if link.many else inner}" />'
     yield "</ComplexType>"
@@ -247,24 +252,26 @@ def _enum(name: str, members: Mapping[str, int]) -> Iterator[str]:
 # -- actions and functions -------------------------------------------------------------------------------------------
 def _operation(name: str, signature: Signature) -> Iterator[str]:
     tag = "Function" if signature.kind == "function" else "Action"
-    if signature.returns:
+    if signature.returns and signature.direct is None:
         yield f'<ComplexType Name="{name}Response">'
         for each in signature.returns:
             yield f'<Property Name="{each.name}" Type="{escape(each.type)}"{_nullable(each)} />'
         yield "</ComplexType>"
-    bound = ' IsBound="true"' if signature.bound else ""
-    yield f'<{tag} Name="{name}"{bound}>'
-    if signature.bound:
-        target = f"{ALIAS}.{BASE if signature.bound == '*' else signature.bound}"
-        target, parameter = (
-            (f"Collection({target})", "entityset") if signature.collection else (target, "entity")
-        )
-        yield f'<Parameter Name="{parameter}" Type="{target}" Nullable="false" />'
-    for each in signature.parameters:
-        yield f'<Parameter Name="{each.name}" Type="{escape(each.type)}"{_nullable(each)} />'
-    if signature.returns:
-        yield f'<ReturnType Type="{ALIAS}.{name}Response" Nullable="false" />'
-    yield f"</{tag}>"
+    for bound in signature.bound or ("",):
+        marked = ' IsBound="true"' if bound else ""
+        yield f'<{tag} Name="{name}"{marked}>'
+        if bound:
+            target = f"{ALIAS}.{BASE if bound == '*' else bound}"
+            target, parameter = (
+                (f"Collection({target})", "entityset") if signature.collection else (target, "entity")
+            )
+            yield f'<Parameter Name="{parameter}" Type="{target}" Nullable="false" />'
+        for each in signature.parameters:
+            yield f'<Parameter Name="{each.name}" Type="{escape(each.type)}"{_nullable(each)} />'
+        if signature.returns:
+            type_name = signature.direct or f"{ALIAS}.{name}Response"
+            yield f'<ReturnType Type="{type_name}" Nullable="false" />'
+        yield f"</{tag}>"
 
 
 def _nullable(parameter: Parameter) -> str:

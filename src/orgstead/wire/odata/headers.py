@@ -9,8 +9,6 @@ from orgstead.errors import fault
 
 __all__ = ["check_headers"]
 
-# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/impersonate-another-user-web-api
-IMPERSONATION = ("callerobjectid", "mscrmcallerid")
 JSON = frozenset({"application/json", ""})
 
 
@@ -39,6 +37,3 @@ def check_headers(headers: Mapping[str, str], *, body: bool) -> None:
     merge = headers.get("mscrm.mergelabels", "true")
     if merge.strip().lower() not in ("true", "false"):
         raise fault("InvalidHeader", name="MSCRM.MergeLabels", value=merge[:50])
-    for name in IMPERSONATION:
-        if headers.get(name):
-            raise fault("ODataUnsupported", feature=f"Impersonation by the header {name}")

@@ -13,6 +13,7 @@ from orgstead.model.messages import Execute, Parameter, Signature
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
 from orgstead.model.types import is_guid
+from orgstead.wire.definitions.vocabulary import COMPLEX_TYPES, properties_of
 from orgstead.wire.odata.names import Names
 from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment
 from orgstead.wire.odata.payload import Origin, decode_object, decode_record, read_reference
@@ -20,6 +21,7 @@ from orgstead.wire.odata.payload import Origin, decode_object, decode_record, re
 __all__ = ["decode_operation"]
 
 MAX_ROWS = 1000
+ANY_ROW = "crmbaseentity"
 
 
 def decode_operation(
@@ -66,13 +68,15 @@ def decode_operation(
         raise fault("UnexpectedParameter", name=next(iter(given))[:100], message=name)
     target: Ref | str | None = ref if ref is not None else (table.logical_name if table is not None else None)
     response = f"{NAMESPACE}{name}Response" if signature.returns else "Edm.Null"
+    if signature.direct is not None:
+        response = signature.direct.replace("mscrm.", NAMESPACE)
     return Execute(name=name, parameters=parameters, target=target), response
 
 
 def _fits(signature: Signature, table: Table | None, ref: Ref | None) -> bool:
     if not signature.bound:
         return table is None
-    if table is None or signature.bound not in ("*", table.logical_name):
+    if table is None or not {"*", table.logical_name}.intersection(signature.bound):
         return False
     return signature.collection == (ref is None)
 
@@ -126,25 +130,44 @@ class _Reader:
         """A row (as Record), a reference to one (never in a list), an enum member or a complex value."""
         if isinstance(value, EnumLiteral):
             return value.member
-        if kind == "crmbaseentity" or kind in self.names.schema.tables:
+        if kind == ANY_ROW or kind in self.names.schema.tables:
             return self.row(parameter, kind, value, bulk)
+        if kind in COMPLEX_TYPES:
+            return self.complex(parameter, kind, value)
         return value
+
+    def complex(self, parameter: Parameter, kind: str, value: Any) -> Mapping[str, Any]:
+        """The members of a complex value, each by its own type; raises InvalidPayload for one that it has not."""
+        if not isinstance(value, dict):
+            raise self.wrong(parameter)
+        types, links = properties_of(kind)
+        read: dict[str, Any] = {}
+        for name, each in value.items():
+            if name.startswith("@"):
+                continue
+            if name in links:
+                wanted = Parameter(name=name, type=f"mscrm.{links[name].type}")
+                each = self.row(wanted, links[name].type, each, False)
+            elif name not in types:
+                raise fault("InvalidPayload", message=f"The type {kind} has no property {name[:100]}.")
+            read[name] = each
+        return read
 
     def row(self, parameter: Parameter, kind: str, value: Any, bulk: bool) -> Record | Ref:
         if not isinstance(value, dict):
             raise self.wrong(parameter)
+        address = value.get("@odata.id")
+        if address is not None and not bulk and set(value) <= {"@odata.type", "@odata.id"}:
+            return read_reference(address, self.names, self.origin)
         stated = value.get("@odata.type", "")
         if not isinstance(stated, str):
             raise self.wrong(parameter)
-        logical = stated.lstrip("#").removeprefix(NAMESPACE) or (kind if kind != "crmbaseentity" else "")
+        logical = stated.lstrip("#").removeprefix(NAMESPACE) or (kind if kind != ANY_ROW else "")
         table = self.names.schema.tables.get(logical) if logical else self.table
         if table is None:
             raise fault(
                 "InvalidPayload", message=f"{parameter.name} needs an @odata.type that names a table."
             )
-        address = value.get("@odata.id")
-        if address is not None and not bulk and set(value) <= {"@odata.type", "@odata.id"}:
-            return read_reference(address, self.names, self.origin)
         record = decode_record(value, table, self.names, self.origin)
         if address is None:
             return record

@@ -13,7 +13,7 @@ from orgstead.languages.paging import write_cookie
 from orgstead.model.messages import Result
 from orgstead.model.plan import Col, Plan
 from orgstead.model.query import Expand, Query
-from orgstead.model.record import Page
+from orgstead.model.record import Page, Record, Ref
 from orgstead.wire.odata.encode import Annotations, encode_page, encode_rows, wire_value
 from orgstead.wire.odata.errors import fault_body
 from orgstead.wire.odata.names import Names
@@ -244,10 +244,40 @@ class Shape:
         (result,) = results
         if result.value is None:
             return Reply(status=204)
-        body = result.value if isinstance(result.value, Mapping) else {"value": result.value}
+        if isinstance(result.value, Ref):
+            context = f"{self.names.set_of(result.value.table)}/$entity"
+            return json_reply(
+                {"@odata.context": f"{self.base}$metadata#{context}", **self.named(result.value)}
+            )
+        answer = self.plain(result.value)
+        body = answer if isinstance(answer, Mapping) else {"value": answer}
         return json_reply(
             {"@odata.context": f"{self.base}$metadata#{type_name}", **body}, headers=self.applied()
         )
+
+    def plain(self, value: Any) -> Any:
+        """What a message answers, with the rows in it as entities of their type."""
+        match value:
+            case Ref():
+                return self.named(value)
+            case Record():
+                return {
+                    **self.named(Ref(value.table, value.id) if value.id else value.table),
+                    **self.plain(value.values),
+                }
+            case Mapping():
+                return {name: self.plain(each) for name, each in value.items()}
+            case list() | tuple():
+                return [self.plain(each) for each in value]
+        return value
+
+    def named(self, row: Ref | str) -> dict[str, Any]:
+        """A row that only its id is told of, or just its table."""
+        table = row if isinstance(row, str) else row.table
+        typed = {"@odata.type": f"#Microsoft.Dynamics.CRM.{table}"}
+        if isinstance(row, str):
+            return typed
+        return {**typed, self.names.schema.tables[table].primary_id: row.id}
 
 
 # What the service leaves readable in a skip token.

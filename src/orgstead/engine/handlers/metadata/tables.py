@@ -18,6 +18,7 @@ from orgstead.engine.handlers.metadata.columns import add_column
 from orgstead.engine.handlers.metadata.components import ENTITY, add_to_solution, forget_component
 from orgstead.engine.handlers.metadata.draft import Draft
 from orgstead.engine.handlers.metadata.filters import announce_messages, forget_messages
+from orgstead.engine.handlers.metadata.rights import announce_privileges, forget_privileges
 from orgstead.engine.handlers.metadata.standard import (
     relate_activities,
     relate_notes,
@@ -45,6 +46,7 @@ def create_entity(call: Call) -> Any:
     primary = _add(draft, table)
     draft.commit()
     announce_messages(call, table.logical_name)
+    announce_privileges(call, table.logical_name)
     add_to_solution(call, ENTITY, table.metadata_id)
     return {"EntityId": table.metadata_id, "AttributeId": primary.metadata_id}
 
@@ -61,6 +63,7 @@ def create_entities(call: Call) -> Any:
     draft.commit()
     for table in tables:
         announce_messages(call, table.logical_name)
+        announce_privileges(call, table.logical_name)
         add_to_solution(call, ENTITY, table.metadata_id)
     return {"EntityIds": [table.metadata_id for table in tables]}
 
@@ -206,6 +209,7 @@ def delete_entity(call: Call) -> Any:
     draft.drop(name)
     draft.commit()
     forget_messages(call, name)
+    forget_privileges(call, table)
     gone = [table.metadata_id]
     gone += [column.metadata_id for column in table.columns.values() if column.is_custom]
     gone += [key.metadata_id for key in table.keys]
