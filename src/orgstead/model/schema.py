@@ -23,6 +23,7 @@ ColumnType = Literal[
 Required = Literal["None", "Recommended", "ApplicationRequired", "SystemRequired"]
 
 T = TypeVar("T")
+R = TypeVar("R", "OneToMany", "ManyToMany")
 
 LOOKUPS = frozenset({"lookup", "customer", "owner"})
 CHOICES = frozenset({"choice", "state", "status"})
@@ -301,9 +302,10 @@ def _merged(old: Mapping[str, T], changes: Mapping[str, T | None] | None) -> Map
     return MappingProxyType(merged)
 
 
-def _grouped(rels: Iterable[T], ends: Callable[[T], Iterable[str]]) -> Mapping[str, tuple[T, ...]]:
-    groups: dict[str, list[T]] = {}
+def _grouped(rels: Iterable[R], ends: Callable[[R], Iterable[str]]) -> Mapping[str, tuple[R, ...]]:
+    groups: dict[str, list[R]] = {}
     for rel in rels:
         for end in ends(rel):
             groups.setdefault(end, []).append(rel)
-    return {name: tuple(members) for name, members in groups.items()}
+    # In an order that does not depend on which definition came first.
+    return {name: tuple(sorted(members, key=lambda rel: rel.schema_name)) for name, members in groups.items()}

@@ -54,7 +54,7 @@ class Statements:
         self.delete_setting = f'DELETE FROM {setting} WHERE "name" = {name}'
         self.read_definitions = (
             'SELECT "kind", "name", "body" FROM "orgstead_definition" '
-            f"""UNION ALL SELECT "name", '', "value" FROM {setting} WHERE "name" = 'schema_version' ORDER BY 1, 2"""
+            f"""UNION ALL SELECT "name", '', "value" FROM {setting} WHERE "name" = 'schema_version'"""
         )
         values = ", ".join(self._placeholders(3))
         self.write_definition = (
