@@ -10,7 +10,7 @@ from orgstead.config import Config, ConfigError, read_config, redacted
 from orgstead.errors import Fault
 
 try:
-    from orgstead.commands import certify, fill, open_quietly, run, sign
+    from orgstead.commands import certify, fill, is_founded, open_quietly, run, sign
 except ModuleNotFoundError as error:
     # The bare distribution is the client; the server's parts come with an extra.
     if error.name is None or error.name.startswith("orgstead"):
@@ -137,6 +137,12 @@ def token(url: str, **given: Any) -> None:
     if not config.dev:
         raise click.ClickException(
             "Outside development mode, ask the token endpoint with your own credentials."
+        )
+    if not is_founded(config):
+        # A new organisation here would have keys that no running server knows.
+        raise click.ClickException(
+            f"There is no organisation in {config.data}. Start one with 'orgstead serve', "
+            "or name the directory of the one that runs with --data."
         )
     click.echo(sign(config, url))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain, islice
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -18,7 +19,7 @@ from orgstead.identity.development import CLIENT_ID, CLIENT_SECRET
 from orgstead.solutions.first import FirstIds
 from orgstead.solutions.seeding import account_messages, contact_messages
 
-__all__ = ["certify", "fill", "open_quietly", "run", "sign"]
+__all__ = ["certify", "fill", "is_founded", "open_quietly", "run", "sign"]
 
 CHUNK = 1000
 
@@ -73,6 +74,11 @@ def fill(
 def certify(config: Config) -> Certificates:
     """The local certificate authority and the server's certificate."""
     return make_certificates(config)
+
+
+def is_founded(config: Config) -> bool:
+    """Whether the directory of the data is one that an organisation has its keys in."""
+    return (Path(config.data) / "keys").is_dir()
 
 
 def sign(config: Config, url: str) -> str:

@@ -58,6 +58,11 @@ def test_an_organisation_is_made_once_and_seeded_the_same_each_time(tmp_path: Pa
 
 
 def test_a_token_is_one_of_the_development_application(tmp_path: Path) -> None:
+    # Where no organisation is, a token would be one that no server takes.
+    refused = run("token", "--data", str(tmp_path), "--url", "http://localhost:9999")
+    assert (refused.exit_code, list(tmp_path.iterdir())) == (1, [])
+    assert "There is no organisation" in refused.output
+    run("init", "--data", str(tmp_path))
     done = run("token", "--data", str(tmp_path), "--url", "http://localhost:9999")
     assert done.exit_code == 0, done.output
     payload = done.output.strip().split(".")[1]
