@@ -12,7 +12,21 @@ from orgstead.config import MEMORY, Config
 from orgstead.engine import rules
 from orgstead.engine.callers import among
 from orgstead.engine.context import SYSTEM
-from orgstead.engine.handlers import bulk, metadata, organization, roles, sharing, teams
+from orgstead.engine.handlers import (
+    bulk,
+    deletion,
+    lists,
+    merge,
+    metadata,
+    organization,
+    queues,
+    roles,
+    sales,
+    service,
+    sharing,
+    teams,
+    tools,
+)
 from orgstead.engine.pipeline import Engine
 from orgstead.engine.ports import Clock, Store
 from orgstead.identity import (
@@ -63,7 +77,9 @@ FOUNDED = "base_digest"
 MAX_PRIVILEGES = 100_000
 
 # Importing them registers what they handle.
-REGISTERED = (bulk, metadata, organization, roles, rules, sharing, teams)
+REGISTERED = (
+    bulk, deletion, lists, merge, metadata, organization, queues, roles, rules, sales, service, sharing, teams, tools,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

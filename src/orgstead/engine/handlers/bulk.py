@@ -9,11 +9,11 @@ from orgstead.engine.handlers.targets import row_of
 from orgstead.engine.registry import OPEN, Call, handles
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import Create, Parameter, Signature, Update, Upsert
-from orgstead.model.record import Record
+from orgstead.model.record import Record, Ref
 
-__all__ = ["create_multiple", "update_multiple", "upsert_multiple"]
+__all__ = ["TARGETS", "create_multiple", "named", "naming", "update_multiple", "upsert_multiple"]
 
-_TARGETS = (Parameter(name="Targets", type="Collection(mscrm.crmbaseentity)"),)
+TARGETS = (Parameter(name="Targets", type="Collection(mscrm.crmbaseentity)"),)
 
 
 def _targets(call: Call) -> tuple[Record, ...]:
@@ -29,13 +29,18 @@ def _targets(call: Call) -> tuple[Record, ...]:
     return tuple(targets)
 
 
+def named(call: Call) -> tuple[tuple[Ref, Record], ...]:
+    """The rows that the targets name, with what is said of each."""
+    return tuple((row_of(call, record), record) for record in _targets(call))
+
+
 @handles(
     "CreateMultiple",
     privilege=OPEN,
     heavy=True,
     signature=Signature(
         kind="action",
-        parameters=_TARGETS,
+        parameters=TARGETS,
         returns=(Parameter(name="Ids", type="Collection(Edm.Guid)"),),
         bound=("*",),
         collection=True,
@@ -45,7 +50,7 @@ def create_multiple(call: Call) -> Any:
     """Create all rows; their ids in the same order. Each row is created with the caller's own rights."""
     ids = []
     for index, record in enumerate(_targets(call)):
-        with _naming(index):
+        with naming(index):
             made = call.send(Create(record=record)).ref
             ids.append(made.id if made is not None else None)
     return {"Ids": ids}
@@ -55,29 +60,29 @@ def create_multiple(call: Call) -> Any:
     "UpdateMultiple",
     privilege=OPEN,
     heavy=True,
-    signature=Signature(kind="action", parameters=_TARGETS, bound=("*",), collection=True),
+    signature=Signature(kind="action", parameters=TARGETS, bound=("*",), collection=True),
 )
 def update_multiple(call: Call) -> Any:
     """Update all rows, which must exist."""
-    for index, record in enumerate(_targets(call)):
-        with _naming(index):
-            call.send(Update(ref=row_of(call, record), record=record))
+    for index, (ref, record) in enumerate(named(call)):
+        with naming(index):
+            call.send(Update(ref=ref, record=record))
 
 
 @handles(
     "UpsertMultiple",
     privilege=OPEN,
     heavy=True,
-    signature=Signature(kind="action", parameters=_TARGETS, bound=("*",), collection=True),
+    signature=Signature(kind="action", parameters=TARGETS, bound=("*",), collection=True),
 )
 def upsert_multiple(call: Call) -> Any:
     """Create or update each row by its key."""
-    for index, record in enumerate(_targets(call)):
-        with _naming(index):
-            call.send(Upsert(ref=row_of(call, record), record=record))
+    for index, (ref, record) in enumerate(named(call)):
+        with naming(index):
+            call.send(Upsert(ref=ref, record=record))
 
 
-class _naming:
+class naming:
     """Adds the failing row's place to a fault's details."""
 
     def __init__(self, index: int) -> None:

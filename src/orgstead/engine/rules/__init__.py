@@ -10,6 +10,7 @@ from orgstead.engine.rules import (
     numbers,
     owners,
     people,
+    pricing,
     security,
     states,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "numbers",
     "owners",
     "people",
+    "pricing",
     "security",
     "states",
 ]

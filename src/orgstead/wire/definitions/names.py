@@ -545,6 +545,71 @@ IsReadOnly Boolean
 Keys String*
 Values String*
 
+ColumnSet
+AllColumns Boolean
+Columns String*
+
+EntityRecordCountCollection
+Count Int32
+IsReadOnly Boolean
+Keys String*
+Values Int64*
+
+ConditionExpression
+AttributeName String
+CompareColumns Boolean
+EntityName String
+Operator ConditionOperator
+Values Object*
+
+FilterExpression
+AnyAllFilterLinkEntity LinkEntity
+Conditions ConditionExpression*
+FilterHint String
+FilterOperator LogicalOperator
+Filters FilterExpression*
+IsQuickFindFilter Boolean
+
+LinkEntity
+Columns ColumnSet
+EntityAlias String
+JoinOperator JoinOperator
+LinkCriteria FilterExpression
+LinkEntities LinkEntity*
+LinkFromAttributeName String
+LinkFromEntityName String
+LinkToAttributeName String
+LinkToEntityName String
+Orders OrderExpression*
+
+Object
+Type String
+Value String
+
+OrderExpression
+Alias String
+AttributeName String
+EntityName String
+OrderType OrderType
+
+PagingInfo
+Count Int32
+PageNumber Int32
+PagingCookie String
+ReturnTotalRecordCount Boolean
+
+QueryExpression
+ColumnSet ColumnSet
+Criteria FilterExpression
+Distinct Boolean
+EntityName String
+LinkEntities LinkEntity*
+NoLock Boolean
+Orders OrderExpression*
+PageInfo PagingInfo
+QueryHints String
+TopCount Int32
+
 PrincipalAccess
 AccessMask AccessRights
 > Principal crmbaseentity
@@ -565,6 +630,7 @@ AssociatedMenuGroup Details=0 Sales=1 Service=2 Marketing=3
 AttributeRequiredLevel None=0 SystemRequired=1 ApplicationRequired=2 Recommended=3
 AttributeTypeCode Boolean=0 Customer=1 DateTime=2 Decimal=3 Double=4 Integer=5 Lookup=6 Memo=7 Money=8 Owner=9 PartyList=10 Picklist=11 State=12 Status=13 String=14 Uniqueidentifier=15 CalendarRules=16 Virtual=17 BigInt=18 ManagedProperty=19 EntityName=20
 CascadeType NoCascade=0 Cascade=1 Active=2 UserOwned=3 RemoveLink=4 Restrict=5
+ConditionOperator Equal=0 NotEqual=1 GreaterThan=2 LessThan=3 GreaterEqual=4 LessEqual=5 Like=6 NotLike=7 In=8 NotIn=9 Between=10 NotBetween=11 Null=12 NotNull=13 Yesterday=14 Today=15 Tomorrow=16 Last7Days=17 Next7Days=18 LastWeek=19 ThisWeek=20 NextWeek=21 LastMonth=22 ThisMonth=23 NextMonth=24 On=25 OnOrBefore=26 OnOrAfter=27 LastYear=28 ThisYear=29 NextYear=30 LastXHours=31 NextXHours=32 LastXDays=33 NextXDays=34 LastXWeeks=35 NextXWeeks=36 LastXMonths=37 NextXMonths=38 LastXYears=39 NextXYears=40 EqualUserId=41 NotEqualUserId=42 EqualBusinessId=43 NotEqualBusinessId=44 ChildOf=45 Mask=46 NotMask=47 MasksSelect=48 Contains=49 DoesNotContain=50 EqualUserLanguage=51 NotOn=52 OlderThanXMonths=53 BeginsWith=54 DoesNotBeginWith=55 EndsWith=56 DoesNotEndWith=57 ThisFiscalYear=58 ThisFiscalPeriod=59 NextFiscalYear=60 NextFiscalPeriod=61 LastFiscalYear=62 LastFiscalPeriod=63 LastXFiscalYears=64 LastXFiscalPeriods=65 NextXFiscalYears=66 NextXFiscalPeriods=67 InFiscalYear=68 InFiscalPeriod=69 InFiscalPeriodAndYear=70 InOrBeforeFiscalPeriodAndYear=71 InOrAfterFiscalPeriodAndYear=72 EqualUserTeams=73 EqualUserOrUserTeams=74 Above=75 Under=76 NotUnder=77 AboveOrEqual=78 UnderOrEqual=79 EqualUserOrUserHierarchy=80 EqualUserOrUserHierarchyAndTeams=81 OlderThanXYears=82 OlderThanXWeeks=83 OlderThanXDays=84 OlderThanXHours=85 OlderThanXMinutes=86 ContainValues=87 DoesNotContainValues=88 EqualRoleBusinessId=89
 DateTimeFormat DateOnly=0 DateAndTime=1
 DeletedMetadataFilters Default=1 Entity=1 Attribute=2 Relationship=4 Label=8 OptionSet=16 All=31
 EndpointAccessType Default=0 Internet=1 Intranet=2
@@ -572,7 +638,9 @@ EndpointType OrganizationService=0 OrganizationDataService=1 WebApplication=2
 EntityKeyIndexStatus Pending=0 InProgress=1 Active=2 Failed=3
 ImeMode Auto=0 Inactive=1 Active=2 Disabled=3
 IntegerFormat None=0 Duration=1 TimeZone=2 Language=3 Locale=4
+JoinOperator Inner=0 LeftOuter=1 Natural=2 MatchFirstRowUsingCrossApply=3 In=4 Exists=5 Any=6 NotAny=7 All=8 NotAll=9
 LogicalOperator And=0 Or=1
+OrderType Ascending=0 Descending=1
 LookupFormat None=0 Connection=1 Regarding=2 Text=3
 ManagedPropertyEvaluationPriority None=0 Low=1 Normal=2 High=3 Essential=4
 ManagedPropertyOperation None=0 Create=1 Update=2 Delete=4 CreateUpdate=3 UpdateDelete=6 All=7
@@ -583,6 +651,7 @@ OrganizationState Enabled=0 Disabled=1
 OwnershipTypes None=0 UserOwned=1 TeamOwned=2 BusinessOwned=4 OrganizationOwned=8 BusinessParented=16
 PrivilegeDepth Basic=0 Local=1 Deep=2 Global=3 RecordFilter=4
 PrivilegeType None=0 Create=1 Read=2 Write=3 Delete=4 Assign=5 Share=6 Append=7 AppendTo=8
+TargetFieldType All=0 ValidForCreate=1 ValidForUpdate=2 ValidForRead=3
 RelationshipType OneToManyRelationship=0 ManyToManyRelationship=1
 SecurityTypes None=0 Append=1 ParentChild=2 Pointer=4 Inheritance=8
 StringFormat Email=0 Text=1 TextArea=2 Url=3 TickerSymbol=4 PhoneticGuide=5 VersionNumber=6 Phone=7 Json=8 RichText=9

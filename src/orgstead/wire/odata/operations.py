@@ -9,6 +9,7 @@ from typing import Any
 
 from orgstead.errors import Fault, fault
 from orgstead.languages.odata import EnumLiteral
+from orgstead.languages.queryexpression import parse_query_expression
 from orgstead.model.messages import Execute, Parameter, Signature
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
@@ -132,6 +133,8 @@ class _Reader:
             return value.member
         if kind == ANY_ROW or kind in self.names.schema.tables:
             return self.row(parameter, kind, value, bulk)
+        if kind == "QueryExpression":
+            return parse_query_expression(value)
         if kind in COMPLEX_TYPES:
             return self.complex(parameter, kind, value)
         return value

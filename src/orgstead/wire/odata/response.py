@@ -12,7 +12,7 @@ from orgstead.languages.odata import print_query
 from orgstead.languages.paging import write_cookie
 from orgstead.model.messages import Result
 from orgstead.model.plan import Col, Plan
-from orgstead.model.query import Expand, Query
+from orgstead.model.query import Expand, Query, ToOne
 from orgstead.model.record import Page, Record, Ref
 from orgstead.wire.odata.encode import Annotations, encode_page, encode_rows, wire_value
 from orgstead.wire.odata.errors import fault_body
@@ -242,6 +242,8 @@ class Shape:
     def value(self, results: Sequence[Result], type_name: str) -> Reply:
         """What an action or a function answers: the properties of its response type, or nothing."""
         (result,) = results
+        if result.page is not None:
+            return self.row_of(result.page)
         if result.value is None:
             return Reply(status=204)
         if isinstance(result.value, Ref):
@@ -255,6 +257,18 @@ class Shape:
             {"@odata.context": f"{self.base}$metadata#{type_name}", **body}, headers=self.applied()
         )
 
+    def row_of(self, page: Page) -> Reply:
+        """A row that an action answers as an entity."""
+        (row,) = encode_rows(page, self.names, self.annotations, self)
+        table = page.plan.source.table
+        context = f"{self.base}$metadata#{table.entity_set}/$entity"
+        body = {
+            "@odata.context": context,
+            "@odata.type": f"#Microsoft.Dynamics.CRM.{table.logical_name}",
+            **row,
+        }
+        return json_reply(body, headers=self.applied())
+
     def plain(self, value: Any) -> Any:
         """What a message answers, with the rows in it as entities of their type."""
         match value:
@@ -263,13 +277,23 @@ class Shape:
             case Record():
                 return {
                     **self.named(Ref(value.table, value.id) if value.id else value.table),
-                    **self.plain(value.values),
+                    **dict(self.given(value.table, name, each) for name, each in value.values.items()),
                 }
             case Mapping():
                 return {name: self.plain(each) for name, each in value.items()}
             case list() | tuple():
                 return [self.plain(each) for each in value]
         return value
+
+    def given(self, table: str, name: str, value: Any) -> tuple[str, Any]:
+        """A value as a client would send it: a lookup as a bind."""
+        if not isinstance(value, Ref):
+            return name, self.plain(value)
+        for navigation in self.names.navigations(self.names.schema.tables[table]).values():
+            link = navigation.link
+            if isinstance(link, ToOne) and (link.lookup, link.target) == (name, value.table):
+                return f"{navigation.name}@odata.bind", f"/{self.names.address(value.table, value.id)}"
+        return name, value.id
 
     def named(self, row: Ref | str) -> dict[str, Any]:
         """A row that only its id is told of, or just its table."""
