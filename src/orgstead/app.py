@@ -14,6 +14,7 @@ from orgstead.engine.callers import among
 from orgstead.engine.context import SYSTEM
 from orgstead.engine.handlers import (
     bulk,
+    changes,
     deletion,
     lists,
     merge,
@@ -78,7 +79,8 @@ MAX_PRIVILEGES = 100_000
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, deletion, lists, merge, metadata, organization, queues, roles, rules, sales, service, sharing, teams, tools,
+    bulk, changes, deletion, lists, merge, metadata, organization, queues, roles, rules, sales, service, sharing, teams,
+    tools,
 )  # fmt: skip
 
 

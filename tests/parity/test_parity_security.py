@@ -305,6 +305,23 @@ def test_a_row_is_made_for_whom_the_depth_reaches(world: World, depth: str | Non
     assert answer.status == 204 if depth else answer.fault == DENIED
 
 
+@pytest.mark.parametrize("depth", ["Basic", "Local", "Deep", "Global"])
+def test_what_is_followed_is_what_the_depth_reaches(world: World, depth: str) -> None:
+    world.may(ReadAccount=depth)
+    link = world.ask("GET", "accounts?$select=name", Prefer="odata.track-changes").json["@odata.deltaLink"]
+    rows = rows_of_all(world, "Read")
+    world.may(ReadAccount=depth)
+    first = world.ask("GET", link).json
+    assert {row["name"] for row in first["value"]} == REACH[depth]
+    for id in rows.values():
+        assert world.web.call("DELETE", f"accounts({id})").status == 204
+    gone = {row["id"] for row in world.ask("GET", first["@odata.deltaLink"]).json["value"]}
+    # A share goes with its row: who had no more than that is not told of the end.
+    assert gone == {rows[whose] for whose in REACH[depth] - ({"shared"} if depth != "Global" else set())}
+    world.may()
+    assert world.ask("GET", link).fault == DENIED
+
+
 def test_a_share_is_given_changed_seen_and_taken(world: World) -> None:
     web, user = world.web, world.user
     world.may(**{f"{name}{of}": "Basic" for name in RIGHTS for of in ("Account", "Contact", "Note")})

@@ -19,7 +19,16 @@ from orgstead.model.privileges import ACCESS, UNGUARDED, privilege_name
 from orgstead.model.record import Ref
 from orgstead.model.schema import Column, Schema, Table
 
-__all__ = ["Asking", "check_message", "check_row", "check_table", "may", "restrict", "shared_rights"]
+__all__ = [
+    "Asking",
+    "check_message",
+    "check_row",
+    "check_table",
+    "may",
+    "restrict",
+    "shared_rights",
+    "unrestricted_units",
+]
 
 SHARES = "principalobjectaccess"
 # Rows whose access is that of the row they are part of, and the lookup that leads there.
@@ -134,6 +143,13 @@ def _may_whole(call: Asking, right: str, whole: Ref) -> bool:
 def _of_whole(right: str) -> str:
     """To change a part is to change the whole."""
     return "Read" if right == "Read" else "Write"
+
+
+def unrestricted_units(call: Asking, table: Table) -> frozenset[str] | None:
+    """The business units whose rows of a table the caller reads without owning them; None for all rows."""
+    if call.caller.administrator or table.ownership not in ("UserOwned", "BusinessOwned"):
+        return None
+    return call.caller.rights.reach.get(privilege_name(table, "Read", call.schema), frozenset())
 
 
 def shared_rights(call: Asking, id: str, principals: tuple[str, ...]) -> int:

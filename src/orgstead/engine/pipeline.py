@@ -69,13 +69,14 @@ def _canonical(second: int) -> str:
 class Job:
     """Messages that run in one transaction on behalf of one caller, and what became of them."""
 
-    __slots__ = ("caller", "messages", "options", "outcome")
+    __slots__ = ("caller", "horizon", "messages", "options", "outcome")
 
     def __init__(self, messages: Sequence[Message], caller: Caller, options: Options = Options()) -> None:
         self.messages = messages
         self.caller = caller
         self.options = options
         self.outcome: list[Result] | Exception = []
+        self.horizon = 0
 
 
 class Engine:
@@ -125,8 +126,15 @@ class Engine:
 
     def read(self, job: Job, budget: int | None = None) -> list[Result]:
         """Run a job that only reads; raises BudgetExceeded when it takes more than ``budget`` steps."""
+        self._look_ahead([job])
         with self.store.read(budget) as unit:
             return self.run_in(unit, job, self._current(unit))[0]
+
+    def _look_ahead(self, jobs: Sequence[Job]) -> None:
+        """Find out for jobs that ask what has been committed before they see any row."""
+        for job in jobs:
+            if any(type(each) is Execute and self.registry.find(each.name).tracks for each in job.messages):
+                job.horizon = self.store.horizon()
 
     def _current(self, unit: UnitOfWork, *, changing: bool = False) -> Schema:
         """The schema that a run in this unit of work sees."""
@@ -155,6 +163,7 @@ class Engine:
     def _run_group(self, jobs: Sequence[Job]) -> None:
         outcomes: list[list[Result] | Exception] = []
         try:
+            self._look_ahead(jobs)
             with self.store.write() as unit:
                 schema = self._current(unit, changing=any(map(self._defines, jobs)))
                 for job in jobs:
@@ -194,6 +203,7 @@ class Engine:
     def run_in(self, unit: UnitOfWork, job: Job, schema: Schema) -> tuple[list[Result], Schema]:
         """Run a job's messages in a given unit of work, one after another; answers the schema they leave."""
         frame = Frame(self, unit, job.caller, job.options, schema)
+        frame.horizon = job.horizon
         for index, message in enumerate(job.messages):
             try:
                 frame.results.append(frame.send(message))
@@ -220,8 +230,8 @@ class Frame:
     """One run of messages in one unit of work: what handlers see as their ``Call``."""
 
     __slots__ = (
-        "_calendar", "_engine", "caller", "cascade", "depth", "now", "options", "parameters", "principals", "results",
-        "schema", "target", "unit",
+        "_calendar", "_engine", "caller", "cascade", "depth", "horizon", "now", "options", "parameters", "principals",
+        "results", "schema", "target", "unit",
     )  # fmt: skip
 
     def __init__(
@@ -234,6 +244,7 @@ class Frame:
         self.options = options
         self.depth = 0
         self.cascade = 0
+        self.horizon = 0
         self.schema = schema
         self.results: list[Result] = []
         self.parameters: Mapping[str, Any] = {}

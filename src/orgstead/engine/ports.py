@@ -88,6 +88,12 @@ class Store(Protocol):
     def alone(self) -> AbstractContextManager[None]:
         """Keeps other processes out of a block of the same kind; they wait. It is no transaction."""
 
+    def horizon(self) -> int:
+        """A change number with nothing below it, or at it, that is still to be committed.
+
+        Reading what is committed up to there has to begin after this was asked.
+        """
+
     def load_schema(self) -> Schema:
         """The saved schema, empty for a new database."""
 

@@ -51,6 +51,7 @@ class Call(Protocol):
         """A new GUID, growing with time."""
 
     principals: dict[str, Caller | None]
+    horizon: int
 
     def resolve(self, ref: Ref, *, missing_ok: bool = False) -> Ref:
         """The reference by id; raises RecordNotFoundByKey, KeyNotFound."""
@@ -76,7 +77,7 @@ class Handler:
     """A registered message.
 
     ``writes`` says which kind of unit of work it wants; ``heavy`` that it may be long; ``defines`` that it changes
-    definitions.
+    definitions; ``tracks`` that it asks for the change number below which everything has been committed.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Handler:
     writes: bool = True
     heavy: bool = False
     defines: bool = False
+    tracks: bool = False
     signature: Signature | None = None
 
 
@@ -98,6 +100,7 @@ def handles(
     writes: bool = True,
     heavy: bool = False,
     defines: bool = False,
+    tracks: bool = False,
     signature: Signature | None = None,
 ) -> Callable[[Callable[[Call], Any]], Callable[[Call], Any]]:
     """Register the decorated function as the handler of message ``name``."""
@@ -112,6 +115,7 @@ def handles(
             writes=writes,
             heavy=heavy,
             defines=defines,
+            tracks=tracks,
             signature=signature,
         )
         return run

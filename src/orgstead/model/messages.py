@@ -3,7 +3,7 @@
 Compound operations are ``Execute(name, parameters)``: an open registry in ``engine.handlers``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,8 @@ from orgstead.model.query import Query
 from orgstead.model.record import Page, Record, Ref
 
 __all__ = [
-    "Associate", "Create", "Delete", "Disassociate", "Execute", "Message", "Options", "Parameter", "Result", "Retrieve",
-    "RetrieveMultiple", "Signature", "Update", "Upsert",
+    "Associate", "Changes", "Create", "Delete", "Disassociate", "Execute", "Message", "Options", "Parameter", "Result",
+    "Retrieve", "RetrieveMultiple", "Signature", "Update", "Upsert", "Window",
 ]  # fmt: skip
 
 
@@ -137,6 +137,36 @@ class Result:
     value: Any = None
     unchanged: bool = False
     version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which changes are asked for: those after ``since``, taken at ``taken`` (None: everything that there is).
+
+    ``until`` is the end of a window whose first page has been answered; ``deleted`` the last deletion that has been.
+    """
+
+    since: int = 0
+    taken: str | None = None
+    until: int | None = None
+    deleted: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """A page of what has changed in a table: rows as they are now, and the ids of those that are gone.
+
+    ``at`` is the time, ``until`` the change number that the whole window ends at; ``complete`` says that this is its
+    last page; ``last_deleted`` the number of the last deletion on it; ``first`` that the window has no beginning.
+    """
+
+    page: Page | None
+    at: str
+    until: int
+    deleted: Sequence[str] = ()
+    last_deleted: int | None = None
+    complete: bool = False
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

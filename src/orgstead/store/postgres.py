@@ -49,6 +49,17 @@ SEQUENCE = "orgstead_version"
 # Change numbers that a unit of work takes at once.
 BLOCK = 16
 CONTIGUOUS_ATTEMPTS = 50
+# Where the sequence stands: the start of the last block that was given out.
+GIVEN = f"CASE WHEN is_called THEN last_value ELSE last_value - {BLOCK} END"
+# A writer marks where the sequence stood before it took its first number, by a lock that ends with its transaction.
+MARK = LOCK << 40
+MARK_SPACE = 1 << 40
+MARKS = (
+    f"SELECT min(((classid::int8 << 32) | objid::int8) - {MARK}) FROM pg_locks "
+    "WHERE locktype = 'advisory' AND objsubid = 1 AND granted "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    f"AND ((classid::int8 << 32) | objid::int8) BETWEEN {MARK} AND {MARK + MARK_SPACE - 1}"
+)
 
 _statements = Statements(PostgreSQL())
 
@@ -139,6 +150,17 @@ class PostgresStore:
             connection.close()
             self._pool.putconn(connection)
 
+    def horizon(self) -> int:
+        """The number below the first one that a running transaction has or may still take.
+
+        The sequence is looked at before the marks: whose number it has given out by then has set its mark before, or
+        has committed and is seen by whoever reads later.
+        """
+        with self.read() as unit:
+            ((given,),) = unit.rows(f"SELECT {GIVEN} FROM {SEQUENCE}", ())
+            ((marked,),) = unit.rows(MARKS, ())
+            return int(given if marked is None else min(given, marked)) + BLOCK - 1
+
     def load_schema(self) -> Schema:
         """The saved schema."""
         with self.read() as unit:
@@ -162,6 +184,7 @@ class PostgresUnit(BaseUnit):
         self._session = session
         self.locks = writing
         self._next = self._left = 0
+        self._marked = False
 
     def rows(self, sql: str, arguments: Sequence[Any]) -> Iterable[Sequence[Any]]:
         """Rows in the driver's form."""
@@ -191,6 +214,9 @@ class PostgresUnit(BaseUnit):
 
     def _take(self, count: int) -> tuple[int, int]:
         """At least so many numbers in a row: the first, and how many."""
+        if not self._marked:
+            list(self.rows(f"SELECT pg_advisory_xact_lock_shared({MARK} + {GIVEN}) FROM {SEQUENCE}", ()))
+            self._marked = True
         blocks = -(-count // BLOCK)
         numbers = f"SELECT nextval('{SEQUENCE}') AS n FROM generate_series(1, $1::int8)"
         sql = f"SELECT min(n), max(n) FROM ({numbers}) AS taken"

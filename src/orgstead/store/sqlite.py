@@ -162,6 +162,11 @@ class SQLiteStore:
             finally:
                 lock.close()
 
+    def horizon(self) -> int:
+        """The last change number: there is one writer, and its numbers are saved with its rows."""
+        with self.read() as unit:
+            return int(unit.read_setting(COUNTER) or 0)
+
     def load_schema(self) -> Schema:
         """The saved schema."""
         with self.read() as unit:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from orgstead.engine.access import check_row, check_table
 from orgstead.engine.bind import Bound
+from orgstead.engine.handlers.changes import note_deletion
 from orgstead.engine.handlers.permits import permit_create, permit_update, ties
 from orgstead.engine.handlers.reads import read_row
 from orgstead.engine.handlers.values import bind_values, key_values
@@ -154,8 +155,10 @@ def delete(call: Writing, message: Delete) -> Result:
     change = Change(event="Delete", table=table, id=ref.id, values={}, before=stored)
     call.hooks.run(20, call, change)
     _cascade_delete(call, ref)
-    call.unit.next_version()
+    version = call.unit.next_version()
     call.unit.delete(table, [ref.id])
+    if table.change_tracking:
+        note_deletion(call, table, ref.id, stored, version)
     call.hooks.run(40, call, change)
     return Result(ref=ref)
 

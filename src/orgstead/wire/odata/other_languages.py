@@ -53,6 +53,8 @@ def in_other_language(reader: Reader, table: Table) -> Operation | None:
         raise fault(
             "ODataSyntax", message=f"Invalid value '{count[:50]}' for $count: it must be true or false."
         )
+    if reader.prefer.track_changes:
+        raise fault("ODataUnsupported", feature=f"Prefer: odata.track-changes together with {name}")
     if name in SAVED:
         return _saved(reader, table, SAVED[name], custom[name], count == "true")
     if name == "sql":

@@ -32,6 +32,7 @@ class Prefer:
     annotations: tuple[str, ...] = ()
     page_size: int | None = None
     continue_on_error: bool = False
+    track_changes: bool = False
     applied: str | None = None
 
     def wants(self, annotation: str) -> bool:
@@ -78,7 +79,7 @@ def parse_prefer(text: str) -> Prefer:
     if "continue-on-error" in asked and asked["continue-on-error"].lower() != "false":
         applied.append("odata.continue-on-error")
     if "track-changes" in asked:
-        raise fault("ODataUnsupported", feature="Prefer: odata.track-changes")
+        applied.append("odata.track-changes")
     if "respond-async" in asked:
         raise fault("ODataUnsupported", feature="Prefer: respond-async")
     return Prefer(
@@ -86,6 +87,7 @@ def parse_prefer(text: str) -> Prefer:
         annotations=annotations,
         page_size=page_size,
         continue_on_error="odata.continue-on-error" in applied,
+        track_changes="odata.track-changes" in applied,
         applied=", ".join(applied) or None,
     )
 

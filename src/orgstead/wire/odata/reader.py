@@ -85,7 +85,7 @@ class Reader:
         """An operation with this request's options."""
         return Operation(messages=messages, render=render, options=self.run_options)
 
-    def options(self, table: Table, *allowed: str) -> tuple[QueryOptions, Query]:
+    def options(self, table: Table, *allowed: str, tracking: bool = False) -> tuple[QueryOptions, Query]:
         """The query options, read and in logical names; those outside of ``allowed`` (when given) are refused."""
         options, query = self.names.cached_options(table, self.request.query, _read_options)
         if allowed:
@@ -94,8 +94,10 @@ class Reader:
                     raise fault("ODataUnsupported", feature=f"The query option {name} on this resource")
         for name in options.custom:
             raise fault("ODataUnsupported", feature=f"The query option {name}")
-        if options.deltatoken is not None:
-            raise fault("ODataUnsupported", feature="The query option $deltatoken")
+        if options.deltatoken is not None and not tracking:
+            raise fault("ODataUnsupported", feature="The query option $deltatoken on this resource")
+        if self.prefer.track_changes and not tracking:
+            raise fault("ODataUnsupported", feature="Prefer: odata.track-changes on this resource")
         return options, query
 
     def no_options(self) -> None:

@@ -19,6 +19,7 @@ from orgstead.model.messages import (
 from orgstead.model.query import And, Condition, Exists, Expand, Field, Predicate, Query, ToMany, ToOne
 from orgstead.model.record import Record, Ref, Related
 from orgstead.model.schema import Table
+from orgstead.wire.odata.changes import changes_of
 from orgstead.wire.odata.contexts import context_of
 from orgstead.wire.odata.names import Names, Navigation
 from orgstead.wire.odata.other_languages import in_other_language
@@ -49,7 +50,7 @@ class Resources(Reader):
     def list(self, table: Table, scope: Predicate | None = None) -> Operation:
         """A page of rows, of all or of those in ``scope``."""
         if scope is None:
-            other = in_other_language(self, table)
+            other = in_other_language(self, table) or changes_of(self, table)
             if other is not None:
                 return other
         options, query = self.options(table)

@@ -126,7 +126,11 @@ class Shape:
 
     def next_link(self, page: Page) -> str:
         """The address of the next page."""
-        return _with_cookie(self.link, page)
+        return self.continued(self.link, page)
+
+    def continued(self, address: str, page: Page) -> str:
+        """An address with the cookie that leads to the page after this one."""
+        return _with_cookie(address, page)
 
     def nested_link(self, path: str, trail: Sequence[str], page: Page) -> str:
         """The address of the next page of an expanded collection, with the options that the expand had."""
