@@ -79,6 +79,9 @@ def _deny_unless(caller: Caller, privilege: str) -> None:
 def check_table(call: Asking, right: str, table: Table) -> None:
     """Deny unless the caller holds ``right`` on some rows of a table; raises PrivilegeDenied, UserDisabled."""
     caller = call.caller
+    if table.is_private and not caller.system:
+        # Nobody is told that the product has such a table.
+        raise fault("TableNotFound", name=table.logical_name)
     if caller.administrator and caller.enabled:
         return
     if caller.enabled and right == "Read" and (table.is_intersect or table.logical_name in UNGUARDED):

@@ -181,6 +181,10 @@ def _distinct(query: Query, scope: Scope, where: list[Verdict], joined: Sequence
     outputs = (*own, *joined_outputs(joined))
     check_names(outputs)
     order, hidden = _order(query.order, scope, outputs, [output.of for output in outputs])
+    for each in hidden:
+        # Rows that differ in it only would come twice.
+        named = each.of.column.name if isinstance(each.of, Col) else "value"
+        raise fault("DistinctOrder", name=named)
     return Plan(
         source=scope.source,
         outputs=(*outputs, *hidden),

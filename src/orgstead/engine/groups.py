@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from orgstead.engine.joins import NAME
 from orgstead.engine.scope import Scope
 from orgstead.errors import fault
 from orgstead.model.plan import (
@@ -57,6 +58,8 @@ def bind_groups(query: Query, scope: Scope, where: list[Verdict]) -> Plan:
         outputs.append(Output(aggregate.alias, Agg(aggregate.function, of), kept))
     seen: dict[str, Operand] = {}
     for output in outputs:
+        if NAME.fullmatch(output.name) is None:
+            raise fault("InvalidAlias", alias=output.name[:100])
         if output.part == "value":
             if output.name in seen:
                 raise fault("ODataSyntax", message=f"The alias '{output.name}' is used twice.")

@@ -1,5 +1,6 @@
 """Joins of a query: the tables that they bring, and the columns of these in the result."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +11,11 @@ from orgstead.model.query import Join, Query
 from orgstead.model.schema import Column, Table
 
 __all__ = [
-    "JoinedTable", "bind_joins", "check_names", "joined_outputs", "output", "primary_key", "readable",
+    "NAME", "JoinedTable", "bind_joins", "check_names", "joined_outputs", "output", "primary_key", "readable",
 ]  # fmt: skip
 
+# A name, or several on the way to a column: through a joined table, through lookups.
+NAME = re.compile(r"[^\W\d]\w*([./][^\W\d]\w*)*")
 # https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/join-tables#limitations
 MAX_JOINS = 15
 
@@ -79,10 +82,12 @@ def output(source: Source, column: Column, name: str) -> list[Output]:
 
 
 def check_names(outputs: Sequence[Output]) -> None:
-    """Raise DuplicateAlias for a name that stands for two columns."""
+    """Raise DuplicateAlias for a name that stands for two columns, InvalidAlias for what is no name."""
     seen: set[str] = set()
     for each in outputs:
-        if each.part == "value":
+        if each.part in ("value", "id"):
+            if NAME.fullmatch(each.name) is None:
+                raise fault("InvalidAlias", alias=each.name[:100])
             if each.name in seen:
                 raise fault("DuplicateAlias", alias=each.name[:100])
             seen.add(each.name)

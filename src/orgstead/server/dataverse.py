@@ -13,6 +13,7 @@ from orgstead.engine.ids import new_id
 from orgstead.engine.pipeline import Engine, Job
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import Message, Options, Result, Signature
+from orgstead.model.plan import Plan, width
 from orgstead.model.schema import Schema
 from orgstead.server.callers import IMPERSONATION
 from orgstead.server.http import request_id
@@ -38,6 +39,9 @@ ABOUT_DEFINITIONS = (
     "RetrieveMetadataChanges",
     "$metadata",
 )
+# Values that are written on the event loop: some milliseconds.
+MAX_INLINE_CELLS = 60_000
+ANNOTATED = 6
 WHOLE = "@Microsoft.PowerApps.CDS.ErrorDetails"
 
 
@@ -95,6 +99,8 @@ class Dataverse:
         if operation.then is not None:
             operation = operation.then(results)
             results = await self._lanes.run(Job(operation.messages, caller, operation.options))
+        if sum(map(_cells, results)) > MAX_INLINE_CELLS:
+            return await asyncio.to_thread(operation.render, results)
         return operation.render(results)
 
     async def _decoded(self, request: Request) -> Operation:
@@ -184,6 +190,19 @@ class Dataverse:
         return [
             _answer(reply, part.content_id) for reply, part in zip(replies, change_set.parts, strict=True)
         ], 200
+
+
+def _cells(result: Result) -> int:
+    """How many values a result shows, those with annotations counted as what they cost."""
+    page = result.page if result.page is not None else getattr(result.value, "page", None)
+    if page is None:
+        return 0
+    plan: Plan = page.plan
+    across = len(plan.outputs) + sum(map(width, plan.nested))
+    below = sum(
+        len(inner.rows) * len(inner.plan.outputs) for pages in page.children for inner in pages.values()
+    )
+    return (len(page.rows) * across + below) * (ANNOTATED if page.labels or page.children else 1)
 
 
 def _check_part(part: Part) -> None:

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from orgstead.engine.pipeline import Engine, Job
 from orgstead.engine.ports import BudgetExceeded
-from orgstead.model.messages import Execute, Result
+from orgstead.model.messages import Create, Delete, Execute, Message, Result, Update, Upsert
+from orgstead.model.record import Record
 
 __all__ = ["Lanes"]
 
@@ -19,6 +20,15 @@ __all__ = ["Lanes"]
 READ_BUDGET = 150_000
 MAX_GROUP = 64
 MAX_INLINE_MESSAGES = 16
+MANY = 1_000_000
+# A change of one of these may change many others: a user's unit, the roles of units.
+FAR_REACHING = frozenset({"businessunit", "role", "systemuser"})
+
+
+def _records(record: Record) -> int:
+    """A record and those that hang on it."""
+    inner = sum(_records(each) for group in record.related for each in group.records)
+    return 1 + inner + sum(len(group.refs) for group in record.related)
 
 
 class Lanes:
@@ -86,10 +96,20 @@ class Lanes:
             self._scheduled = False
 
     def _heavy(self, job: Job) -> bool:
-        return len(job.messages) > MAX_INLINE_MESSAGES or any(
-            isinstance(message, Execute) and self._engine.registry.find(message.name).heavy
-            for message in job.messages
-        )
+        """Whether a job may write many rows: then it is done where nobody waits for it."""
+        return sum(map(self._weight, job.messages)) > MAX_INLINE_MESSAGES
+
+    def _weight(self, message: Message) -> int:
+        """How many rows a message writes, as far as it says; a lot when that depends on what hangs on a row."""
+        match message:
+            case Execute():
+                return MANY if self._engine.registry.find(message.name).heavy else 1
+            case Create() | Update() | Upsert():
+                return MANY if message.record.table in FAR_REACHING else _records(message.record)
+            case Delete():
+                taken = self._engine.schema.referenced.get(message.ref.table, ())
+                return MANY if any(rel.cascade.delete == "Cascade" for rel in taken) else 1
+        return 1
 
     def close(self) -> None:
         """Wait for what runs, take nothing more."""

@@ -86,6 +86,10 @@ def _check(element: Element, depth: int) -> None:
     for name in element.attrib:
         if name not in _READ[tag] and name not in _NO_EFFECT.get(tag, ()):
             raise fault("ODataUnsupported", feature=f"The attribute {str(name)[:50]} of <{tag}>")
+    if tag != "value" and any(
+        (text or "").strip() for text in (element.text, *(each.tail for each in element))
+    ):
+        raise fault("FetchXmlNode", reason=f"text in <{tag}>")
     for child in element:
         if child.tag not in _INSIDE.get(tag, ()):
             raise fault("FetchXmlNode", reason=f"<{str(child.tag)[:50]}> in <{tag}>")

@@ -61,6 +61,12 @@ class Conditions:
                 raise unsupported(f"the condition {node.sql(dialect='tsql')}")
         subject = self.operand(node.this, node, inside)
         literals = tuple(_literal(value, node) for value in values)
+        if None in literals and operator == "between" and negated:
+            # Outside of a range is what is beyond one of its ends, whichever of them is known.
+            low, high = literals
+            ends = [Condition(subject, "lt", (low,))] if low is not None else []
+            ends += [Condition(subject, "gt", (high,))] if high is not None else []
+            return Or(tuple(ends))
         if None in literals:
             # Nothing compares with NULL; IN goes on with its other values.
             if operator != "in" or negated:

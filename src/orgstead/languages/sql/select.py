@@ -36,6 +36,7 @@ __all__ = ["parse_sql"]
 MAX_CHARS = 32_768
 MAX_ROWS = 5000
 MAX_OFFSET = 50_000
+LARGEST_DIGITS = 12
 MAX_JOINS = 15
 KEPT = 512
 
@@ -168,6 +169,9 @@ class _Reader:
         schema = item.args.get("db")
         if schema is not None and schema.name.lower() != "dbo":
             raise unsupported(f"the name {item.sql(dialect='tsql')}")
+        alias = item.args.get("alias")
+        if alias is not None and alias.args.get("columns"):
+            raise unsupported(f"the names of columns in {item.sql(dialect='tsql')}")
         name = item.name.lower()
         return _Table(name=name, alias=item.alias.lower() or name)
 
@@ -292,6 +296,8 @@ class _Reader:
         for item in order.expressions if order is not None else ():
             if not isinstance(item.this, exp.Column):
                 raise unsupported(f"ORDER BY {item.this.sql(dialect='tsql')}")
+            if bool(item.args.get("nulls_first")) is bool(item.args.get("desc")):
+                raise unsupported("NULLS FIRST and NULLS LAST")
             yield item.this, bool(item.args.get("desc"))
 
     def order(self) -> tuple[Order, ...]:
@@ -345,7 +351,7 @@ def _whole(node: exp.Expr, what: str, most: int) -> int:
     node = node.unnest()
     if not isinstance(node, exp.Literal) or node.is_string or not node.name.isdecimal():
         raise unsupported(f"{what} {node.sql(dialect='tsql')}")
-    number = int(node.name[:12])
+    number = int(node.name) if len(node.name.lstrip("0")) <= LARGEST_DIGITS else most + 1
     if number > most or (what == "TOP" and number < 1):
         raise fault("InvalidArgument", message=f"{what} must be a whole number up to {most}.")
     return number

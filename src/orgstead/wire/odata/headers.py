@@ -26,9 +26,9 @@ def check_headers(headers: Mapping[str, str], *, body: bool) -> None:
         coding = headers.get("content-encoding", "identity")
         if coding.strip().lower() != "identity":
             raise fault("UnsupportedMediaType", value=f"in the encoding {coding[:50]}")
-    accept = headers.get("accept", "")
+    accept = headers.get("accept", "").lower()
     if "odata.metadata" in accept:
-        level = accept.partition("odata.metadata=")[2][:7].lower()
+        level = accept.partition("odata.metadata=")[2][:7]
         if level != "minimal":
             raise fault("ODataUnsupported", feature=f"Accept: {accept[:100]}")
     version = headers.get("odata-maxversion", "4.0")

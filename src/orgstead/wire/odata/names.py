@@ -171,6 +171,7 @@ class Names:
     ) -> tuple[QueryOptions, Query]:
         """What ``read`` makes of a query string, kept by its text."""
         if len(text) > MAX_CACHED_TEXT:
+            # Long ones are read each time, by a reader that may take longer ones.
             return read(text, table, self)
         key = (table.logical_name, text)
         found = self._options.get(key)

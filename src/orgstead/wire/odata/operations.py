@@ -58,6 +58,10 @@ def decode_operation(
         if segment.pairs:
             raise fault("ResourceNotFound", segment=segment.name)
         given = {key: value for key, value in decode_object(body).items() if not key.startswith("@")}
+    used = {value.name for _, value in segment.pairs if isinstance(value, Alias)}
+    for option in aliases:
+        if option not in used and not any(p.name == option for p in signature.parameters):
+            raise fault("ODataUnsupported", feature=f"The query option {option[:100]} on {name}")
     reader = _Reader(names, origin, table)
     parameters: dict[str, Any] = {}
     for parameter in signature.parameters:

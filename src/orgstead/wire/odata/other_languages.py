@@ -40,7 +40,7 @@ def in_other_language(reader: Reader, table: Table) -> Operation | None:
     text = reader.request.query
     if not any(name.lower() in text.lower() for name in LANGUAGES):
         return None
-    given, aliases, custom = split_options(text)
+    given, aliases, custom = split_options(text, max_chars=reader.longest_query)
     name = next((name for name in LANGUAGES if name in custom), None)
     if name is None:
         return None

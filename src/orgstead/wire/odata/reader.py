@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from orgstead.errors import fault
-from orgstead.languages.odata import QueryOptions, parse_options
+from orgstead.languages.odata import MAX_BATCH_QUERY_CHARS, MAX_QUERY_CHARS, QueryOptions, parse_options
 from orgstead.languages.paging import read_cookie
 from orgstead.model.messages import Message, Options, Result
 from orgstead.model.query import Query
@@ -52,6 +52,11 @@ class Reader:
             self.annotations = PLAIN if annotations == PLAIN else annotations
             self.run_options = Options(labels=annotations.formatted, solution=solution)
 
+    @property
+    def longest_query(self) -> int:
+        """How many characters the query string may have: in a batch it is no part of an address."""
+        return MAX_BATCH_QUERY_CHARS if self.request.in_batch else MAX_QUERY_CHARS
+
     def only(self, *methods: str) -> None:
         """Refuse other methods."""
         if self.request.method not in methods:
@@ -87,7 +92,8 @@ class Reader:
 
     def options(self, table: Table, *allowed: str, tracking: bool = False) -> tuple[QueryOptions, Query]:
         """The query options, read and in logical names; those outside of ``allowed`` (when given) are refused."""
-        options, query = self.names.cached_options(table, self.request.query, _read_options)
+        read = partial(_read_options, max_chars=self.longest_query)
+        options, query = self.names.cached_options(table, self.request.query, read)
         if allowed:
             for name in (*options.given, *options.custom):
                 if name not in allowed:
@@ -138,6 +144,11 @@ class Reader:
         """A call of an action or a function, bound to ``table`` or ``ref`` or to nothing."""
         if len(segments) != 1:
             raise fault("ResourceNotFound", segment=segments[-1].name)
+        for part in self.request.query.split("&"):
+            if part.startswith(("$", "%24")):
+                raise fault(
+                    "ODataUnsupported", feature=f"The query option {part.partition('=')[0][:100]} on a call"
+                )
         message, response = decode_operation(
             segments[0],
             self.request.method,
@@ -154,6 +165,6 @@ class Reader:
         return replace(operation, options=replace(self.run_options, address=address))
 
 
-def _read_options(text: str, table: Table, names: Names) -> tuple[QueryOptions, Query]:
-    options = parse_options(text, table.logical_name)
+def _read_options(text: str, table: Table, names: Names, *, max_chars: int) -> tuple[QueryOptions, Query]:
+    options = parse_options(text, table.logical_name, max_chars=max_chars)
     return options, names.resolve(options.query)

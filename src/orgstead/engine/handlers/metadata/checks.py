@@ -27,6 +27,8 @@ MAX_LENGTHS = {
     "entity set": 64,
 }
 RESERVED = frozenset({"rowguid"})
+# Prefixes of the databases' own tables and of the product's.
+KEPT = ("sqlite_", "orgstead_")
 
 _CHARACTERS = re.compile(r"\w+", re.ASCII)
 # Two to eight letters and digits that begin with a letter; "mscrm" is kept for the platform.
@@ -42,7 +44,7 @@ def check_name(kind: str, name: str) -> None:
         raise fault("NameTooLong", kind=kind, name=f"{name[:50]}…", max=MAX_LENGTHS[kind])
     if _CHARACTERS.fullmatch(name) is None:
         raise fault("NameCharacters", name=name)
-    if name.lower() in RESERVED:
+    if name.lower() in RESERVED or name.lower().startswith(KEPT):
         raise fault("NameReserved", name=name)
     # Relationships are often named after their two tables, so that any first word will do.
     pattern = _JOINED if kind == "relationship" else _PREFIXED
