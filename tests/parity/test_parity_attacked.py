@@ -153,3 +153,48 @@ def test_the_house_answers_while_a_deep_insert_and_its_end_are_worked_on(web: We
     assert [len(row["Contact_Tasks"]) for row in contacts] == [5] * 30
     assert web.call("DELETE", f"accounts({made})").status == 204
     assert web.get(f"contacts?$filter=_parentcustomerid_value eq {made}").rows == []
+
+
+def test_an_upsert_that_makes_a_row_keeps_to_its_address(web: Web) -> None:
+    id, other = ("cccccccc-0000-4000-8000-00000000000d", "cccccccc-0000-4000-8000-00000000000e")
+    assert web.call("PATCH", f"accounts({id})", {"accountid": other, "name": "x"}).status == 400
+    assert web.get(f"accounts({id})").status == web.get(f"accounts({other})").status == 404
+    assert web.call("PATCH", f"accounts({id})", {"accountid": id.upper(), "name": "x"}).status == 204
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"SourceType": 2}, 501),
+        ({"IsPrimaryName": True}, 400),
+        ({"AutoNumberFormat": "{SEQNUM:99}"}, 400),
+        ({"AutoNumberFormat": "{SEQNUM:0}"}, 400),
+        ({"AutoNumberFormat": "{DATETIMEUTC:zz%q}"}, 400),
+        ({"AutoNumberFormat": "A-{SEQNUM:5}-{DATETIMEUTC:yyyyMMdd}"}, 204),
+    ],
+)
+def test_what_a_column_cannot_be_is_refused(web: Web, more: dict[str, Any], status: int) -> None:
+    label = {
+        "@odata.type": "Microsoft.Dynamics.CRM.Label",
+        "LocalizedLabels": [{"Label": "X", "LanguageCode": 1033}],
+    }
+    column = {
+        "@odata.type": "Microsoft.Dynamics.CRM.StringAttributeMetadata", "SchemaName": "new_Attacked", "MaxLength": 100,
+        "DisplayName": label, **more,
+    }  # fmt: skip
+    answer = web.call("POST", "EntityDefinitions(LogicalName='account')/Attributes", column)
+    assert answer.status == status, answer.text
+    if status == 204:
+        assert (
+            web.call(
+                "DELETE", "EntityDefinitions(LogicalName='account')/Attributes(LogicalName='new_attacked')"
+            ).status
+            == 204
+        )
+
+
+@pytest.mark.parametrize("xml", ["<a", "", "<a/>", "<!DOCTYPE a><importexportxml/>"])
+def test_what_is_published_is_a_list(web: Web, xml: str) -> None:
+    assert web.call("POST", "PublishXml", {"ParameterXml": xml}).status == 400
+    good = "<importexportxml><entities><entity>account</entity></entities></importexportxml>"
+    assert web.call("POST", "PublishXml", {"ParameterXml": good}).status == 204

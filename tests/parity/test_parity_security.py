@@ -522,7 +522,8 @@ def test_acting_for_another_needs_the_privilege_and_what_both_may_do(world: Worl
     assert web.call("PATCH", f"systemusers({world.user})", {"isdisabled": True}).status == 204
     assert web.get("WhoAmI", authorization=signed_in).fault == (403, "0x80040225")
     assert web.get("WhoAmI", authorization=signed_in, MSCRMCallerID=other).fault == (403, "0x80040225")
-    assert world.ask("GET", "accounts").fault == (403, "0x80040225")
+    for path in ("accounts", "EntityDefinitions", "$metadata", ""):
+        assert world.ask("GET", path).fault == (403, "0x80040225")
     assert web.call("PATCH", f"systemusers({world.user})", {"isdisabled": False}).status == 204
 
 

@@ -77,7 +77,7 @@ class Callers:
     async def acting(self, caller: Caller, headers: Mapping[str, str]) -> Caller:
         """The user that a request's headers name to act as, or the caller itself.
 
-        Raises InvalidHeader for what is no id, ImpersonationDenied, UserNotFound.
+        Raises InvalidHeader for what is no id, ImpersonationDenied, UserNotFound, UserDisabled.
         """
         for name in IMPERSONATION:
             wanted = headers.get(name)
@@ -88,7 +88,10 @@ class Callers:
                 raise fault("InvalidHeader", name=name, value=wanted[:50])
             by = "object_id" if name == IMPERSONATION[0] else "user_id"
             other = await self._kept_or(by, id, f"No user row is for {id}.")
-            return impersonated(caller, other)
+            caller = impersonated(caller, other)
+            break
+        if not caller.enabled:
+            raise fault("UserDisabled", user=caller.user_id)
         return caller
 
     def forget(self) -> None:

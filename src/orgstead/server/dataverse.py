@@ -108,6 +108,8 @@ class Dataverse:
         if request.path.strip("/").startswith(ABOUT_DEFINITIONS):
             # Read without asking the database: what is shown has to be what stands.
             await asyncio.to_thread(self._engine.refresh)
+            # The answer is made while the request is read, and it can be large.
+            return await asyncio.to_thread(decode, request, self.names(self._engine.schema))
         try:
             return decode(request, self.names(self._engine.schema))
         except Fault as error:
@@ -138,6 +140,8 @@ class Dataverse:
         answers: list[Answer | Sequence[Answer]] = []
         failed = 0
         for item in items:
+            # Others have their turn between the parts.
+            await asyncio.sleep(0)
             if isinstance(item, ChangeSet):
                 answer, status = await self._change_set(item, request, caller)
             else:

@@ -1,13 +1,15 @@
 """Where work runs: short work on the event loop, long work in threads, writes in groups.
 
 A point read takes microseconds, less than handing it to a thread, so reads start on the loop with a budget of
-database steps; a read that exceeds it starts again in a thread. Writes that arrive in the same turn of the loop
-share one transaction and one commit, each under its own savepoint.
+database steps; a read that exceeds it starts again in a thread, and one that exceeds a second's worth of steps among
+those that take as long as they may. Writes that arrive in the same turn of the loop share one transaction and one
+commit, each under its own savepoint.
 """
 
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from orgstead.engine.pipeline import Engine, Job
 from orgstead.engine.ports import BudgetExceeded
@@ -18,6 +20,8 @@ __all__ = ["Lanes"]
 
 # Steps of SQLite's virtual machine that a read may take on the loop: a few milliseconds.
 READ_BUDGET = 150_000
+# Steps that a read may take in a thread where others wait behind it: about a second.
+THREAD_BUDGET = 30_000_000
 MAX_GROUP = 64
 MAX_INLINE_MESSAGES = 16
 MANY = 1_000_000
@@ -37,7 +41,10 @@ class Lanes:
     def __init__(self, engine: Engine, *, inline: bool, workers: int = 8) -> None:
         self._engine = engine
         self._inline = inline
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="orgstead")
+        # Writers wait for writers only; what reads for long waits for its like.
+        self._writers = ThreadPoolExecutor(1 if inline else workers, thread_name_prefix="orgstead-write")
+        self._readers = ThreadPoolExecutor(workers, thread_name_prefix="orgstead-read")
+        self._patient = ThreadPoolExecutor(max(1, workers // 2), thread_name_prefix="orgstead-long")
         self._waiting: list[tuple[Job, asyncio.Future[list[Result]]]] = []
         self._scheduled = False
 
@@ -47,17 +54,19 @@ class Lanes:
             return []
         if self._engine.writes(job.messages):
             return await self._write(job)
-        if self._inline:
-            try:
-                return self._engine.read(job, READ_BUDGET)
-            except BudgetExceeded:
-                pass
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._engine.read, job)
+        loop = asyncio.get_running_loop()
+        if not self._inline:
+            return await loop.run_in_executor(self._readers, self._engine.read, job)
+        with suppress(BudgetExceeded):
+            return self._engine.read(job, READ_BUDGET)
+        with suppress(BudgetExceeded):
+            return await loop.run_in_executor(self._readers, self._engine.read, job, THREAD_BUDGET)
+        return await loop.run_in_executor(self._patient, self._engine.read, job)
 
     async def _write(self, job: Job) -> list[Result]:
         loop = asyncio.get_running_loop()
         if not self._inline:
-            await loop.run_in_executor(self._pool, self._engine.run_group, (job,))
+            await loop.run_in_executor(self._writers, self._engine.run_group, (job,))
             if isinstance(job.outcome, Exception):
                 raise job.outcome
             return job.outcome
@@ -79,7 +88,7 @@ class Lanes:
             self._finish(group)
             return
         loop = asyncio.get_running_loop()
-        running = loop.run_in_executor(self._pool, self._engine.run_group, jobs)
+        running = loop.run_in_executor(self._writers, self._engine.run_group, jobs)
         running.add_done_callback(lambda _: self._finish(group))
 
     def _finish(self, group: Sequence[tuple[Job, "asyncio.Future[list[Result]]"]]) -> None:
@@ -113,4 +122,5 @@ class Lanes:
 
     def close(self) -> None:
         """Wait for what runs, take nothing more."""
-        self._pool.shutdown()
+        for pool in (self._writers, self._readers, self._patient):
+            pool.shutdown()

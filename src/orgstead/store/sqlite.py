@@ -42,7 +42,9 @@ STRIDES = 16
 # Dataverse gives a query two minutes; the clock is looked at after so many steps.
 QUERY_SECONDS = 120
 STEPS_PER_LOOK = 1_000_000
-# Matching a text is one step whatever it takes, which is its length times the pattern's.
+# Matching a text is one step whatever it takes, which is its length times the pattern's: it is left to those who give
+# so many steps that they do not mind.
+LONG_BUDGET = 1_000_000
 SHORT_PATTERN = 100
 
 _statements = Statements(SQLite())
@@ -115,7 +117,7 @@ class SQLiteStore:
                 connection.set_progress_handler(_Deadline(self._query_seconds), STEPS_PER_LOOK)
             if not nested:
                 connection.execute("BEGIN")
-            yield SQLiteUnit(connection, short=budget is not None)
+            yield SQLiteUnit(connection, short=budget is not None and budget < LONG_BUDGET)
         except apsw.InterruptError as error:
             if budget is None:
                 raise fault("SqlTimeout") from error

@@ -123,6 +123,12 @@ def upsert(call: Writing, message: Upsert) -> Result:
     record = message.record
     values, id = record.values, record.id
     if isinstance(ref.key, str):
+        given = values.get(table.primary_id, ref.key)
+        if not isinstance(given, str) or given.lower() != ref.key:
+            raise fault(
+                "InvalidArgument",
+                message=f"The id of the {table.logical_name} in the body is not the one in the address.",
+            )
         id = ref.key
     else:
         values = {**values, **_agreed(table, values, _key_as_values(call, table, ref))}

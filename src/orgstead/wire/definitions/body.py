@@ -41,7 +41,7 @@ READ_ONLY = frozenset({
     "IntroducedVersion", "IsAIRUpdated", "IsEnabledForTrace", "IsFilterable", "IsImportable", "IsManaged",
     "IsOptimisticConcurrencyEnabled", "IsRequiredForForm", "IsRetrievable", "IsSearchable",
     "IsValidForForm", "IsValidForGrid", "IsValidODataAttribute", "MaxHeight", "MaxWidth", "ModifiedOn",
-    "Privileges", "RelationshipAttributes", "ReportViewName", "Settings", "SourceType",
+    "Privileges", "RelationshipAttributes", "ReportViewName", "Settings",
 })  # fmt: skip
 
 

@@ -120,6 +120,8 @@ def _read(body: Body, start: Column, schema: Schema) -> Column:
         secured=body.flag("IsSecured", start.secured),
         searchable=_searchable(body, start),
     )
+    if body.whole("SourceType", None):
+        raise fault("NotSupported", feature="A calculated, rollup or formula column")
     special = _SPECIAL.get(start.type)
     column = column if special is None else special(body, column, schema)
     return replace(column, shown=body.kept(start.shown))

@@ -204,6 +204,10 @@ def _entities(request: _Request) -> Change:
 def _attributes(request: _Request, table: Table, segment: Segment) -> Change:
     if not segment.called:
         request.only("POST")
+        if request.json.get("IsPrimaryName"):
+            raise fault(
+                "InvalidDefinition", what="the attribute", reason="the primary name comes with its table"
+            )
         column = read_column(request.json, request.schema, request.new_id)
         path = f"{_spelled(request.segments[0])}/Attributes({column.metadata_id})"
         return _change(

@@ -50,6 +50,8 @@ CHECKED = tuple(
     for name in CHANGEABLE
     if name not in ("display_name", "description", "searchable", "secured", "shown")
 )
+MAX_SEQUENCE = 16
+_DATE_PARTS = re.compile("yyyy|yy|MM|dd|HH|hh|mm|ss")
 _TOKEN = re.compile(r"\{(SEQNUM:\d{1,2}|RANDSTRING:[1-6]|DATETIMEUTC:[^{}]{1,40})\}")
 
 
@@ -139,6 +141,12 @@ def _check_autonumber(column: Column) -> None:
     rest = _TOKEN.sub("", column.autonumber or "")
     if column.type != "string" or "{" in rest or "}" in rest:
         raise _invalid(column, "AutoNumberFormat has unknown tokens")
+    for token in _TOKEN.finditer(column.autonumber or ""):
+        kind, _, argument = token[1].partition(":")
+        if kind == "SEQNUM" and not 1 <= int(argument) <= MAX_SEQUENCE:
+            raise _invalid(column, f"SEQNUM has between 1 and {MAX_SEQUENCE} digits")
+        if kind == "DATETIMEUTC" and re.search(r"[A-Za-z%]", _DATE_PARTS.sub("", argument)):
+            raise _invalid(column, f"{argument} is no format of a date")
 
 
 def _number(column: Column) -> Column:
