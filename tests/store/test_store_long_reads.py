@@ -11,7 +11,7 @@ from orgstead.model.schema import Schema
 from orgstead.store.sqlite import SQLiteStore
 from tests.store.store_pieces import SMALL, Database, refusal
 
-PLENTY = 1_000_000_000
+PLENTY = 900_000
 
 
 def _matching(column: str) -> Plan:
