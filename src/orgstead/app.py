@@ -16,15 +16,19 @@ from orgstead.engine.handlers import (
     bulk,
     changes,
     deletion,
+    downloads,
+    files,
     lists,
     merge,
     metadata,
+    notes,
     organization,
     queues,
     roles,
     sales,
     service,
     sharing,
+    sweep,
     teams,
     tools,
 )
@@ -60,6 +64,7 @@ from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.directory import RowDirectory
+from orgstead.server.housekeeping import Housekeeping
 from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
 from orgstead.server.run import Listener, bind
@@ -69,7 +74,7 @@ from orgstead.solutions.load import load_base
 from orgstead.solutions.sample import sample_messages
 from orgstead.solutions.security import privilege_messages, role_messages
 from orgstead.solutions.upgrade import base_digest, with_missing
-from orgstead.store.open import open_store
+from orgstead.store.open import open_blobs, open_store
 
 __all__ = ["Organisation", "build_application", "make_certificates", "open_organisation", "serve"]
 
@@ -79,8 +84,8 @@ MAX_PRIVILEGES = 100_000
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, changes, deletion, lists, merge, metadata, organization, queues, roles, rules, sales, service, sharing, teams,
-    tools,
+    bulk, changes, deletion, downloads, files, lists, merge, metadata, notes, organization, queues, roles, rules,
+    sales, service, sharing, sweep, teams, tools,
 )  # fmt: skip
 
 
@@ -105,7 +110,8 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
     Raises Fault when the database cannot be opened.
     """
     store = open_store(config.data, config.database_url)
-    engine = Engine(store, clock, shared=config.database_url is not None)
+    blobs = open_blobs(config.data, config.files)
+    engine = Engine(store, clock, blobs=blobs, shared=config.database_url is not None)
     directory = RowDirectory(engine)
     if _digest(store) != base_digest():
         with store.alone():
@@ -283,7 +289,8 @@ def serve(config: Config, announce: Callable[[str], None]) -> None:
         ]
         application = build_application(organisation, urls)
         announce(_greeting(config, http.port, https.port, certificates))
-        asyncio.run(listen(application, [http, https]))
+        with Housekeeping(organisation.engine):
+            asyncio.run(listen(application, [http, https]))
     finally:
         organisation.close()
 

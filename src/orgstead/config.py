@@ -43,6 +43,9 @@ class Config:
     database_url: str | None = None
     """``postgresql://…`` instead of the SQLite file in ``data``."""
 
+    files: str | None = None
+    """The directory of the content of files; by default ``files`` in ``data``. Several processes share one."""
+
     dev: bool = True
     """Development mode: fixed credentials, the admin plane. On loopback addresses only."""
 

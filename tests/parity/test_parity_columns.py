@@ -1,10 +1,20 @@
 """Columns that are more than a value: images, managed properties."""
 
 import base64
+import io
+
+from PIL import Image
 
 from tests.parity.conftest import Web
 
-PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n and the rest of a picture").decode()
+
+def picture(wide: int, high: int) -> str:
+    written = io.BytesIO()
+    Image.new("RGB", (wide, high)).save(written, "PNG")
+    return base64.b64encode(written.getvalue()).decode()
+
+
+PIXEL = picture(1, 1)
 SHOWN = "entityimage,entityimage_url,entityimage_timestamp,entityimageid"
 
 

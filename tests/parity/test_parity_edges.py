@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from orgstead.app import build_application, open_organisation
 from orgstead.config import Config
 from orgstead.engine.callers import load_caller
-from orgstead.engine.pipeline import Job
+from orgstead.engine.job import Job
 from orgstead.errors import Fault
 from orgstead.identity.development import ADMIN_PASSWORD, CLIENT_ID, PUBLIC_CLIENT_ID, TENANT_ID
 from orgstead.model.messages import Create

@@ -15,7 +15,7 @@ from orgstead.engine.ports import UnitOfWork
 from orgstead.engine.registry import OPEN
 from orgstead.errors import Fault, fault
 from orgstead.model.plan import AllOf, AnyOf, Bits, Col, OneOf, Param, Related, Source, Test, Verdict, Within
-from orgstead.model.privileges import ACCESS, UNGUARDED, privilege_name
+from orgstead.model.privileges import ACCESS, DEPENDENT, UNGUARDED, privilege_name
 from orgstead.model.record import Ref
 from orgstead.model.schema import Column, Schema, Table
 
@@ -35,6 +35,7 @@ SHARES = "principalobjectaccess"
 PARTS: Mapping[str, str] = {
     "activityparty": "activityid",
     "customeraddress": "parentid",
+    "fileattachment": "objectid",
     "invoicedetail": "invoiceid",
     "opportunityproduct": "opportunityid",
     "queueitem": "queueid",
@@ -84,7 +85,11 @@ def check_table(call: Asking, right: str, table: Table) -> None:
         raise fault("TableNotFound", name=table.logical_name)
     if caller.administrator and caller.enabled:
         return
-    if caller.enabled and right == "Read" and (table.is_intersect or table.logical_name in UNGUARDED):
+    if (
+        caller.enabled
+        and right == "Read"
+        and (table.is_intersect or table.logical_name in UNGUARDED | DEPENDENT)
+    ):
         # Which of its rows are seen depends on what they tie.
         return
     if table.is_intersect:

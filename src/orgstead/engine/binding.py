@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 TEXT = frozenset({"string", "memo", "entityname"})
-GUIDS = frozenset({"uniqueidentifier", "lookup", "customer", "owner"})
+GUIDS = frozenset({"uniqueidentifier", "file", "lookup", "customer", "owner"})
 _FRACTION = re.compile(r":\d\d\.0*[1-9]")
 _BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 NUMBERS = frozenset({"integer", "bigint", "decimal", "double", "money", "choice", "state", "status"})
@@ -54,8 +54,11 @@ class Binding(Protocol):
     def dynamic(self) -> None:
         """The values depend on who asks or when: the plan's values must not be kept."""
 
-    def operand(self, field: Field) -> Operand:
-        """The column that a field names in the current scope."""
+    def operand(self, field: Field, *, content: bool = True) -> Operand:
+        """The column that a field names in the current scope; ``content`` says that its value matters.
+
+        Raises ODataUnsupported for the content of a column that lies outside the row.
+        """
 
 
 def read_value(column: Column, value: Any) -> Any:

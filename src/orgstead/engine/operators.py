@@ -74,7 +74,7 @@ def _negate(rule: Rule) -> Rule:
 
 def _null(binding: Binding, condition: Condition) -> Verdict:
     check_arity(condition, 0)
-    return IsNull(binding.operand(condition.field))
+    return IsNull(binding.operand(condition.field, content=False))
 
 
 def _in(binding: Binding, condition: Condition) -> Verdict:

@@ -19,7 +19,8 @@ from orgstead.engine.dates import Calendar
 from orgstead.engine.handlers import links, reads, rows
 from orgstead.engine.hooks import Hooks, shipped
 from orgstead.engine.ids import new_id
-from orgstead.engine.ports import Clock, RolledBack, Store, UnitOfWork
+from orgstead.engine.job import Job, lost_a_race
+from orgstead.engine.ports import Blobs, Clock, RolledBack, Store, UnitOfWork
 from orgstead.engine.registry import Registry
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import (
@@ -40,7 +41,7 @@ from orgstead.model.query import Query
 from orgstead.model.record import Pending, Ref
 from orgstead.model.schema import Schema, Table
 
-__all__ = ["Engine", "Frame", "Job"]
+__all__ = ["Engine", "Frame"]
 
 MAX_DEPTH = 16
 # Rows that hang on one another in a row: what Python's own stack bears.
@@ -66,19 +67,6 @@ def _canonical(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Job:
-    """Messages that run in one transaction on behalf of one caller, and what became of them."""
-
-    __slots__ = ("caller", "horizon", "messages", "options", "outcome")
-
-    def __init__(self, messages: Sequence[Message], caller: Caller, options: Options = Options()) -> None:
-        self.messages = messages
-        self.caller = caller
-        self.options = options
-        self.outcome: list[Result] | Exception = []
-        self.horizon = 0
-
-
 class Engine:
     """The schema, the registry and the store, with ``run`` for reads and writes."""
 
@@ -89,18 +77,27 @@ class Engine:
         *,
         registry: Registry | None = None,
         hooks: Hooks | None = None,
+        blobs: Blobs | None = None,
         shared: bool = False,
     ) -> None:
         self.store = store
         self.clock = clock
         self.registry = registry or Registry()
         self.hooks = hooks or Hooks(shipped())
+        self._blobs = blobs
         self.schema = store.load_schema()
         # Other processes change definitions in a shared database: every run looks whether they have.
         self._shared = shared
         # Counts the changes of users, teams, roles and business units.
         self.people = 0
         self._bound: dict[tuple[int, Query, bool, Rights | None], Bound] = {}
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where the content of files lies; raises NotSupported in an engine that was made without."""
+        if self._blobs is None:
+            raise fault("NotSupported", feature="Content of files")
+        return self._blobs
 
     def writes(self, messages: Sequence[Message]) -> bool:
         """Whether these messages need a writing unit of work. Raises UnknownMessage."""
@@ -156,7 +153,7 @@ class Engine:
         fails, its fault is the outcome of every job.
         """
         self._run_group(jobs)
-        if self._shared and len(jobs) == 1 and _lost_a_race(jobs[0]):
+        if self._shared and len(jobs) == 1 and lost_a_race(jobs[0]):
             # Another process made the row in the meantime: now it is there to be updated.
             self._run_group(jobs)
 
@@ -213,19 +210,6 @@ class Engine:
         return frame.results, frame.schema
 
 
-def _lost_a_race(job: Job) -> bool:
-    """Whether an upsert found a key taken that was free when it looked."""
-    error = job.outcome
-    return (
-        isinstance(error, Fault)
-        and error.name in ("DuplicateKey", "DuplicateRecord")
-        and any(
-            type(each) is Upsert or (type(each) is Execute and each.name == "UpsertMultiple")
-            for each in job.messages
-        )
-    )
-
-
 class Frame:
     """One run of messages in one unit of work: what handlers see as their ``Call``."""
 
@@ -257,6 +241,11 @@ class Frame:
     def hooks(self) -> Hooks:
         """The hooks of the engine."""
         return self._engine.hooks
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where the content of files lies."""
+        return self._engine.blobs
 
     @property
     def calendar(self) -> Calendar:

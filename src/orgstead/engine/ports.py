@@ -1,13 +1,13 @@
 """What the engine needs from the outside, as Protocols. The store and the clock are handed in by ``app``."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from orgstead.model.plan import Plan
 from orgstead.model.schema import Schema, Table
 
-__all__ = ["BudgetExceeded", "Clock", "RolledBack", "Store", "UnitOfWork"]
+__all__ = ["Blobs", "BudgetExceeded", "Clock", "RolledBack", "Store", "UnitOfWork"]
 
 # Seconds since 1970 in UTC; the admin plane may set and advance it.
 Clock = Callable[[], float]
@@ -102,3 +102,19 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give everything back."""
+
+
+class Blobs(Protocol):
+    """Content that lies outside the rows, in pieces that are written once. Failures are StoreFailure."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write a piece so that it lasts."""
+
+    def get(self, key: str, start: int, length: int) -> bytes:
+        """``length`` bytes of a piece from ``start``, fewer at its end."""
+
+    def delete(self, key: str) -> None:
+        """Remove a piece, if it is there."""
+
+    def older(self, than: float) -> Iterator[str]:
+        """Keys of the pieces that were written before a time, in seconds since 1970."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orgstead.engine.context import Caller
-from orgstead.engine.ports import UnitOfWork
+from orgstead.engine.ports import Blobs, UnitOfWork
 from orgstead.errors import fault
 from orgstead.model.messages import Message, Options, Result, Signature
 from orgstead.model.record import Ref
@@ -42,6 +42,10 @@ class Call(Protocol):
     @property
     def unit(self) -> UnitOfWork:
         """The transaction that this message runs in."""
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where the content of files lies."""
 
     @property
     def now(self) -> str:

@@ -39,7 +39,7 @@ __all__ = ["UNREADABLE", "Restrict", "Scope", "State", "column_of", "table_of"]
 
 MAX_HOPS = 10
 
-UNREADABLE = frozenset({"partylist", "virtual", "file"})
+UNREADABLE = frozenset({"partylist", "virtual"})
 UNJOINABLE = frozenset({"image", "multichoice"})
 
 # Given a source, what of its rows the caller may see (None: all); raises PrivilegeDenied.
@@ -107,12 +107,15 @@ class Scope:
     def dynamic(self) -> None:
         self.state.fixed = False
 
-    def operand(self, field: Field) -> Operand:
+    def operand(self, field: Field, *, content: bool = True) -> Operand:
         if not field.path and field.alias is None and field.name in self.outputs:
             return self.outputs[field.name]
         scope = self.named(field.alias)
         source = scope.hop(scope.source, field.path)
-        return Col(source.alias, column_of(source.table, field.name))
+        column = column_of(source.table, field.name)
+        if column.outside and content:
+            raise fault("ODataUnsupported", feature=f"To compare, sort or group by {column.name}")
+        return Col(source.alias, column)
 
     # -- structure -----------------------------------------------------------------------------------------------
     def named(self, alias: str | None) -> "Scope":

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from orgstead.model.schema import Schema, Table
 
 __all__ = [
-    "ACCESS", "DEPTHS", "MISCELLANEOUS", "RIGHTS", "UNGUARDED", "Privilege", "holder", "other_privileges",
+    "ACCESS", "DEPENDENT", "DEPTHS", "MISCELLANEOUS", "RIGHTS", "UNGUARDED", "Privilege", "holder", "other_privileges",
     "privilege_name", "table_privileges",
 ]  # fmt: skip
 
@@ -55,6 +55,8 @@ SHARED: Mapping[str, str] = {
     "solutioncomponent": "solution",
     "uom": "uomschedule",
 }
+# Tables without privileges: who sees what a row belongs to sees the row.
+DEPENDENT = frozenset({"fileattachment"})
 # What a person sets is a person's own.
 PERSONAL = frozenset({"userquery"})
 # Who there is to own something is open to whoever may sign in.
@@ -104,7 +106,7 @@ def privilege_name(table: Table, right: str, schema: Schema) -> str:
 
 def table_privileges(table: Table, schema: Schema) -> tuple[Privilege, ...]:
     """The privileges that count for a table, its own or those that it shares; none for one that only ties others."""
-    if table.is_intersect or table.is_private or table.logical_name in UNGUARDED:
+    if table.is_intersect or table.is_private or table.logical_name in UNGUARDED | DEPENDENT:
         return ()
     of = schema.tables.get(holder(table), table)
     rights: tuple[str, ...] = RIGHTS

@@ -49,7 +49,8 @@ class Column:
     ``base_of`` names the money column whose value in the organisation's currency this one holds;
     ``attribute_of`` the column that a read-only companion (``createdbyname``) belongs to;
     ``stored`` is false when the row keeps no value of its own for it. ``shown`` is what clients set and read back
-    and the engine has no use for: published metadata properties by name.
+    and the engine has no use for: published metadata properties by name. ``outside``: the row keeps the id of a
+    file, and its content in base64 is the value.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Column:
     attribute_of: str | None = None
     is_logical: bool = False
     stored: bool = True
+    outside: bool = False
     is_custom: bool = False
     searchable: bool = True
     secured: bool = False

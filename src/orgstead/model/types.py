@@ -20,7 +20,9 @@ from orgstead.model.schema import Column
 
 __all__ = ["coerce", "format_value", "is_guid", "parse_datetime", "read_guid"]
 
-MAX_IMAGE_BYTES = 10 * 1024 * 1024
+# Kilobytes that a column takes unless it says so itself.
+# https://learn.microsoft.com/dotnet/api/microsoft.xrm.sdk.metadata.fileattributemetadata.maxsizeinkb
+FILE_KB, IMAGE_KB = 32_768, 10_240
 INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
 MONEY = (Decimal("-922337203685477.5808"), Decimal("922337203685477.5807"))
@@ -209,10 +211,13 @@ def _guid(column: Column, value: Any, table: str) -> str:
     return value.lower()
 
 
+def largest_file(column: Column) -> int:
+    """How many bytes a file or image column takes."""
+    return int(column.max or (IMAGE_KB if column.type == "image" else FILE_KB)) * 1024
+
+
 def _image(column: Column, value: Any, table: str) -> bytes:
     if isinstance(value, str):
-        if len(value) > MAX_IMAGE_BYTES * 4 // 3 + 4:
-            raise fault("PayloadTooLarge", limit=MAX_IMAGE_BYTES)
         try:
             value = base64.b64decode(value, validate=True)
         except binascii.Error:
@@ -258,7 +263,7 @@ _COERCE: Mapping[str, Callable[[Column, Any, str], Any]] = {
     "partylist": _parties,
     "uniqueidentifier": _guid,
     "image": _image,
-    "file": _refused,
+    "file": _guid,
     "entityname": _entityname,
     "managedproperty": _boolean,
     "virtual": _refused,

@@ -6,6 +6,7 @@ depend on the schema; everything else is a handful of fixed routes.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -22,12 +23,15 @@ from orgstead.server.http import (
     Receive,
     Scope,
     Send,
+    body_parts,
     headers_of,
     origin_of,
     read_body,
     request_id,
     send_answer,
+    send_stream,
 )
+from orgstead.wire.odata.files import CHUNK_BYTES
 from orgstead.wire.odata.response import dump, failure
 
 __all__ = ["Application"]
@@ -35,18 +39,20 @@ __all__ = ["Application"]
 log = structlog.get_logger()
 
 API = "/api/data/"
+PICTURE = "/Image/download.aspx"
 MAX_FORM = 64 * 1024
 # A page of any origin may call the API: what it may do is in the bearer token that it has to bring, never in a cookie.
 # https://learn.microsoft.com/power-apps/developer/data-platform/oauth-cross-origin-resource-sharing-connect-single-page-application
 SHOWN = (
     "Preference-Applied, OData-EntityId, OData-Version, Location, ETag, Retry-After, "
-    "x-ms-service-request-id, req_id"
+    "x-ms-service-request-id, req_id, x-ms-chunk-size, x-ms-file-size, x-ms-file-name, mimetype, Accept-Ranges, "
+    "Content-Range, Content-Disposition"
 )
 CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", SHOWN))
 ASKED = (
     "Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, OData-Version, OData-MaxVersion, "
     "x-ms-client-request-id, MSCRM.SolutionUniqueName, MSCRM.MergeLabels, MSCRM.SuppressDuplicateDetection, "
-    "Consistency, MSCRM.BypassCustomPluginExecution"
+    "Consistency, Range, Content-Range, x-ms-file-name, x-ms-transfer-mode, MSCRM.BypassCustomPluginExecution"
 )
 PREFLIGHT = (
     ("Access-Control-Allow-Methods", "GET, POST, PATCH, PUT, DELETE, OPTIONS"),
@@ -89,6 +95,9 @@ class Application:
         try:
             headers = headers_of(scope)
             origin = origin_of(scope, headers, base_url=self._config.base_url, trusted=self._trusted)
+            if raw == PICTURE and scope["method"] == "GET":
+                path, query = self._dataverse.picture(scope["query_string"].decode("latin-1"))
+                raw, scope = f"{API}v9.2/{path}", {**scope, "query_string": query.encode(), "picture": True}
             if raw.startswith(API):
                 await self._api(scope, receive, send, raw, headers, origin)
             else:
@@ -115,6 +124,13 @@ class Application:
                 raise fault("ResourceNotFound", segment=version[:100])
             caller = await self._callers.find(headers.get("authorization"), self._own(origin))
             caller = await self._callers.acting(caller, headers)
+            asked = (scope["method"], path, scope["query_string"].decode("latin-1"), headers)
+            upload = self._dataverse.upload(*asked, f"{origin}{API}{version}/")
+            if upload is not None:
+                parts = body_parts(receive, CHUNK_BYTES)
+                reply = await self._dataverse.receive(upload, parts, headers, caller)
+                await send_answer(send, reply.status, (*reply.headers, *extra), reply.body)
+                return
             limit = self._config.max_batch_bytes if path.startswith("$batch") else self._config.max_body_bytes
             body = (
                 await read_body(receive, headers, limit) if scope["method"] not in ("GET", "DELETE") else b""
@@ -133,6 +149,16 @@ class Application:
                 f"{origin}{API}{version}/",
                 caller,
             )
+        stream = reply.stream
+        if stream is not None:
+            if scope.get("picture"):
+                # Here, and only here, browsers show what they get.
+                extra = [("Content-Type", dict(reply.headers)["mimetype"]), *extra]
+                reply = replace(
+                    reply, headers=tuple(each for each in reply.headers if each[0] != "Content-Type")
+                )
+            await send_stream(send, reply.status, (*reply.headers, *extra), stream(), reply.length)
+            return
         await send_answer(send, reply.status, (*reply.headers, *extra), reply.body)
 
     def _own(self, origin: str) -> frozenset[str]:

@@ -1,26 +1,30 @@
 """The adapter of the Web API: bytes in, operations through the engine, bytes out."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 
 from orgstead.engine.context import Caller
 from orgstead.engine.ids import new_id
-from orgstead.engine.pipeline import Engine, Job
+from orgstead.engine.job import Job
+from orgstead.engine.pipeline import Engine
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import Message, Options, Result, Signature
 from orgstead.model.plan import Plan, width
 from orgstead.model.schema import Schema
+from orgstead.model.types import is_guid
 from orgstead.server.callers import IMPERSONATION
 from orgstead.server.http import request_id
 from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
+from orgstead.server.uploads import receive_upload
 from orgstead.wire.odata.batch import Answer, ChangeSet, Part, read_batch, write_batch
 from orgstead.wire.odata.decode import decode
+from orgstead.wire.odata.files import Upload, read_upload
 from orgstead.wire.odata.headers import check_headers
 from orgstead.wire.odata.names import Names
 from orgstead.wire.odata.prefer import parse_prefer
@@ -90,6 +94,53 @@ class Dataverse:
             if path.strip("/") == "$batch":
                 return await self._batch(request, caller)
             return await self._single(request, caller)
+        except Exception as error:  # noqa: BLE001 - the last line: nothing leaves as a bare 500
+            return self._failed(error, headers)
+
+    def upload(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], base: str
+    ) -> Upload | None:
+        """The upload that a request is, known before its body is read; raises faults for one that cannot be."""
+        if method != "PATCH" or "/" not in path.strip("/") or path.startswith(ABOUT_DEFINITIONS):
+            return None
+        request = Request(
+            method=method,
+            path=path,
+            query=query,
+            headers=headers,
+            body=b"",
+            base=base,
+            signatures=self._signatures,
+            new_id=new_id,
+        )
+        return read_upload(request, self.names(self._engine.schema))
+
+    def picture(self, query: str) -> tuple[str, str]:
+        """Path and query of the column that an address of an image names; raises ResourceNotFound.
+
+        https://learn.microsoft.com/power-apps/developer/data-platform/image-column-data#download-url
+        """
+        given = {name.lower(): value for name, value in parse_qsl(query)}
+        table = self._engine.schema.tables.get(given.get("entity", "").lower())
+        id, column = given.get("id", "").lower(), given.get("attribute", "").lower()
+        if (
+            table is None
+            or not is_guid(id)
+            or column not in table.columns
+            or table.columns[column].type != "image"
+        ):
+            raise fault("ResourceNotFound", segment="download.aspx")
+        full = given.get("full", "").lower() == "true"
+        return f"{table.entity_set}({id})/{column}/$value", "size=full" if full else ""
+
+    async def receive(
+        self, upload: Upload, parts: AsyncIterator[bytes], headers: Mapping[str, str], caller: Caller
+    ) -> Reply:
+        """Take an upload; every failure is an answer, too."""
+        try:
+            return await receive_upload(self._lanes, caller, upload, parts)
+        except ConnectionResetError:
+            raise
         except Exception as error:  # noqa: BLE001 - the last line: nothing leaves as a bare 500
             return self._failed(error, headers)
 
@@ -264,6 +315,6 @@ def _answer(reply: Reply, content_id: str | None) -> Answer:
         status=reply.status,
         reason=HTTPStatus(reply.status).phrase,
         headers=headers,
-        body=reply.body,
+        body=reply.body if reply.stream is None else b"".join(reply.stream()),
         content_id=content_id,
     )

@@ -3,13 +3,16 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
 from orgstead.errors import fault
 
-__all__ = ["Receive", "Scope", "Send", "headers_of", "origin_of", "read_body", "request_id", "send_answer"]
+__all__ = [
+    "Receive", "Scope", "Send", "body_parts", "headers_of", "origin_of", "read_body", "request_id", "send_answer",
+    "send_stream",
+]  # fmt: skip
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -68,6 +71,38 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
             return await _whole(receive, limit)
     except TimeoutError:
         raise fault("RequestTimeout", seconds=BODY_SECONDS) from None
+
+
+async def body_parts(receive: Receive, size: int) -> AsyncIterator[bytes]:
+    """The body in parts of ``size`` bytes, the last one shorter; each may take as long as a whole body otherwise."""
+    held = bytearray()
+    more = True
+    while more:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while more and len(held) < size:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ConnectionResetError
+                    held += message.get("body", b"")
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            raise fault("RequestTimeout", seconds=BODY_SECONDS) from None
+        while len(held) >= size or (held and not more):
+            yield bytes(held[:size])
+            del held[:size]
+
+
+async def send_stream(
+    send: Send, status: int, headers: Iterable[tuple[str, str]], parts: Iterator[bytes], length: int
+) -> None:
+    """Send an answer whose body is made a part at a time, in a thread."""
+    raw = [(_name(name), value.encode("latin-1", "replace")) for name, value in headers]
+    raw.append((b"content-length", str(length).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    while (part := await asyncio.to_thread(next, parts, None)) is not None:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _whole(receive: Receive, limit: int) -> bytes:

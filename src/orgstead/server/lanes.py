@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from orgstead.engine.pipeline import Engine, Job
+from orgstead.engine.job import Job
+from orgstead.engine.pipeline import Engine
 from orgstead.engine.ports import BudgetExceeded
 from orgstead.model.messages import Create, Delete, Execute, Message, Result, Update, Upsert
 from orgstead.model.record import Record
@@ -25,6 +26,7 @@ THREAD_BUDGET = 30_000_000
 MAX_GROUP = 64
 MAX_INLINE_MESSAGES = 16
 MANY = 1_000_000
+LONG_VALUE = 64 * 1024
 # A change of one of these may change many others: a user's unit, the roles of units.
 FAR_REACHING = frozenset({"businessunit", "role", "systemuser"})
 
@@ -55,7 +57,7 @@ class Lanes:
         if self._engine.writes(job.messages):
             return await self._write(job)
         loop = asyncio.get_running_loop()
-        if not self._inline:
+        if not self._inline or self._heavy(job):
             return await loop.run_in_executor(self._readers, self._engine.read, job)
         with suppress(BudgetExceeded):
             return self._engine.read(job, READ_BUDGET)
@@ -114,7 +116,10 @@ class Lanes:
             case Execute():
                 return MANY if self._engine.registry.find(message.name).heavy else 1
             case Create() | Update() | Upsert():
-                return MANY if message.record.table in FAR_REACHING else _records(message.record)
+                large = message.record.table in FAR_REACHING or any(
+                    map(_long, message.record.values.values())
+                )
+                return MANY if large else _records(message.record)
             case Delete():
                 taken = self._engine.schema.referenced.get(message.ref.table, ())
                 return MANY if any(rel.cascade.delete == "Cascade" for rel in taken) else 1
@@ -124,3 +129,8 @@ class Lanes:
         """Wait for what runs, take nothing more."""
         for pool in (self._writers, self._readers, self._patient):
             pool.shutdown()
+
+
+def _long(value: object) -> bool:
+    """Whether a value may be a picture, or the content of a note."""
+    return isinstance(value, str | bytes) and len(value) > LONG_VALUE

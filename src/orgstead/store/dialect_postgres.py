@@ -201,7 +201,7 @@ def _type(column: Column) -> str:
 
 _TYPES = {
     "bigint": "int8", "double": "float8", "boolean": "boolean", "managedproperty": "boolean", "image": "bytea",
-    "lookup": "uuid", "customer": "uuid", "owner": "uuid", "uniqueidentifier": "uuid",
+    "lookup": "uuid", "customer": "uuid", "owner": "uuid", "uniqueidentifier": "uuid", "file": "uuid",
 }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def kind(column: Column) -> str:
         return "number"
     if column.type in TEXT or column.type == "entityname":
         return "text"
-    if column.is_lookup or column.type == "uniqueidentifier":
+    if column.is_lookup or column.type in ("uniqueidentifier", "file"):
         return "guid"
     return "boolean" if column.type == "managedproperty" else column.type
 

@@ -3,13 +3,15 @@
 from importlib import import_module
 from pathlib import Path
 
-from orgstead.engine.ports import Store
+from orgstead.engine.ports import Blobs, Store
 from orgstead.errors import fault
+from orgstead.store.blobs import DirectoryBlobs, MemoryBlobs
 from orgstead.store.sqlite import MEMORY, SQLiteStore
 
-__all__ = ["MEMORY", "open_store"]
+__all__ = ["MEMORY", "open_blobs", "open_store"]
 
 FILE = "organisation.sqlite"
+FILES = "files"
 POSTGRESQL = ("postgresql://", "postgres://")
 
 
@@ -27,6 +29,13 @@ def open_store(data: str, database_url: str | None = None) -> Store:
     directory = Path(data)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     return SQLiteStore(directory / FILE)
+
+
+def open_blobs(data: str, files: str | None = None) -> Blobs:
+    """Where the content of files lies: in the directory ``files``, else beside the database, or in memory with it."""
+    if files is None and data == MEMORY:
+        return MemoryBlobs()
+    return DirectoryBlobs(Path(files) if files is not None else Path(data) / FILES)
 
 
 def _postgres(url: str) -> Store:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from orgstead.engine.bind import Bound
+from orgstead.engine.contents import with_content
 from orgstead.engine.context import Caller
-from orgstead.engine.ports import UnitOfWork
+from orgstead.engine.ports import Blobs, UnitOfWork
 from orgstead.errors import fault
 from orgstead.model.messages import Options, Result, Retrieve, RetrieveMultiple
 from orgstead.model.plan import AllOf, Child, Col, Nested, OneOf, Output, Param, Plan, Source, placed_children
@@ -34,6 +35,10 @@ class Reading(Protocol):
     @property
     def schema(self) -> Schema:
         """The schema of this run."""
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where the content of files lies."""
 
     @property
     def unit(self) -> UnitOfWork:
@@ -106,7 +111,8 @@ def _cursor(plan: Plan, row: Sequence[Any], after: tuple[Any, ...] | None, size:
     return tuple(row[places[sort.of]] for sort in plan.order)
 
 
-def _page(call: Reading, plan: Plan, rows: Sequence[Any]) -> Page:
+def _page(call: Reading, plan: Plan, rows: list[Any]) -> Page:
+    rows = with_content(call, plan, rows)
     page = Page(plan=plan, rows=rows, children=_children(call, plan, rows))
     if call.options.labels:
         wanted: dict[str, set[str]] = {}
@@ -128,6 +134,7 @@ def _child_pages(call: Reading, child: Child, parents: set[str | None]) -> Mappi
     params = list(child.params)
     params[child.parents.index] = ids
     rows = call.unit.fetch(child.plan, params)
+    rows = with_content(call, child.plan, rows)
     deeper = _children(call, child.plan, rows)
     pages: dict[str, Page] = {}
     for row in rows:

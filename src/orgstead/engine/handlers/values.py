@@ -49,6 +49,9 @@ def bind_values(
                 continue
         if not column.stored and column.type != "partylist":
             continue
+        if column.type == "file" and not call.caller.system:
+            # Content comes by its own messages.
+            raise fault("ReadOnlyColumn", column=name, table=table.logical_name)
         if isinstance(value, Ref) and column.type == "uniqueidentifier":
             # Some relationships stand on plain ids.
             value = _existing(call, value).id

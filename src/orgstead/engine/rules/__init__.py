@@ -2,6 +2,7 @@
 
 from orgstead.engine.rules import (
     activities,
+    attachments,
     customers,
     defaults,
     images,
@@ -17,6 +18,7 @@ from orgstead.engine.rules import (
 
 __all__ = [
     "activities",
+    "attachments",
     "customers",
     "defaults",
     "images",

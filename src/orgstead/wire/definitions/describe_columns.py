@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from orgstead.model.schema import Column, Schema, Table
+from orgstead.model.types import largest_file
 from orgstead.wire.definitions.definition import Definition, Described, base_values
 from orgstead.wire.definitions.describe_options import column_option_set, global_option_set
 from orgstead.wire.definitions.labels import caption, managed
@@ -167,11 +168,14 @@ def _targets(column: Column, table: Table) -> dict[str, Any]:
 
 
 def _image(column: Column, table: Table) -> dict[str, Any]:
-    return {"IsPrimaryImage": column.name == table.primary_image}
+    return {
+        "IsPrimaryImage": column.name == table.primary_image,
+        "MaxSizeInKB": largest_file(column) // 1024,
+    }
 
 
 def _file(column: Column, table: Table) -> dict[str, Any]:
-    return {"MaxSizeInKB": 32768 if column.max is None else int(column.max)}
+    return {"MaxSizeInKB": largest_file(column) // 1024}
 
 
 _EXTRAS: Mapping[str, Callable[[Column, Table], dict[str, Any]]] = {

@@ -24,6 +24,7 @@ _TYPES: Mapping[str, Any] = {
     if column_type not in ("virtual", "customer", "owner", "partylist")
 }
 MAX_FILE_KB = 10 * 1024 * 1024
+MAX_IMAGE_KB = 30 * 1024
 _LOOKUPS: Mapping[str, ColumnType] = {
     "Lookup": "lookup",
     "Customer": "customer",
@@ -220,16 +221,16 @@ def _lookup(body: Body, column: Column, schema: Schema) -> Column:
 
 def _image(body: Body, column: Column, schema: Schema) -> Column:
     body.flag("IsPrimaryImage", False)
-    body.whole("MaxSizeInKB")
-    return column
+    return _file(body, column, schema)
 
 
 def _file(body: Body, column: Column, schema: Schema) -> Column:
     size = body.whole("MaxSizeInKB")
     if size is None:
         return column
-    if not 1 <= size <= MAX_FILE_KB:
-        raise body.wrong(f"MaxSizeInKB must be between 1 and {MAX_FILE_KB}")
+    most = MAX_IMAGE_KB if column.type == "image" else MAX_FILE_KB
+    if not 1 <= size <= most:
+        raise body.wrong(f"MaxSizeInKB must be between 1 and {most}")
     return replace(column, max=size)
 
 

@@ -210,9 +210,9 @@ def _attributes(request: _Request, table: Table, segment: Segment) -> Change:
             )
         column = read_column(request.json, request.schema, request.new_id)
         path = f"{_spelled(request.segments[0])}/Attributes({column.metadata_id})"
-        return _change(
-            "CreateAttribute", {"table": table.logical_name, "column": column}, _made(request.base, path)
-        )
+        primary_image = column.type == "image" and request.json.get("IsPrimaryImage") is True
+        parameters = {"table": table.logical_name, "column": column, "primary_image": primary_image}
+        return _change("CreateAttribute", parameters, _made(request.base, path))
     request.only("PUT", "DELETE")
     current = _column(table, segment)
     if request.method == "DELETE":

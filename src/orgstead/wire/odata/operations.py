@@ -4,6 +4,8 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/use-web-ap
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/use-web-api-functions
 """
 
+import base64
+import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -125,11 +127,19 @@ class _Reader:
                 return value
             case "Edm.Int32" | "Edm.Int64" if isinstance(value, int) and not isinstance(value, bool):
                 return value
+            case "Edm.Binary" if isinstance(value, str):
+                return self.binary(parameter, value)
             case "Edm.Guid" if isinstance(value, str) and is_guid(value):
                 return value.lower()
             case "Edm.DateTimeOffset" if isinstance(value, str):
                 return str(value)
         raise self.wrong(parameter)
+
+    def binary(self, parameter: Parameter, value: str) -> bytes:
+        try:
+            return base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            raise self.wrong(parameter) from None
 
     def structured(self, parameter: Parameter, kind: str, value: Any, bulk: bool) -> Any:
         """A row (as Record), a reference to one (never in a list), an enum member or a complex value."""

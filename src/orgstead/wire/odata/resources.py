@@ -11,6 +11,7 @@ from orgstead.model.messages import (
     Create,
     Delete,
     Disassociate,
+    Execute,
     Retrieve,
     RetrieveMultiple,
     Update,
@@ -21,6 +22,7 @@ from orgstead.model.record import Record, Ref, Related
 from orgstead.model.schema import Table
 from orgstead.wire.odata.changes import changes_of
 from orgstead.wire.odata.contexts import context_of
+from orgstead.wire.odata.files import asks_for_content, content_reply, open_content
 from orgstead.wire.odata.names import Names, Navigation
 from orgstead.wire.odata.other_languages import in_other_language
 from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment
@@ -134,13 +136,17 @@ class Resources(Reader):
         column = self.names.column(table, name)
         if column is None:
             raise fault("ResourceNotFound", segment=name)
-        if column.type in ("file", "image") and self.request.method == "PATCH":
-            raise fault("ODataUnsupported", feature=f"Uploading to the {column.type} column {name}")
-        self.no_options()
         raw = len(rest) == 1 and rest[0].name == "$value"
         if rest and not raw:
             raise fault("ResourceNotFound", segment=rest[0].name)
         method = self.request.method
+        if method == "GET" and asks_for_content(self.request, column, raw=raw):
+            render = partial(content_reply, request=self.request, raw=raw)
+            return self.operation_of((open_content(self.request, ref, column),), render)
+        self.no_options()
+        if column.type == "file" and method == "DELETE" and not raw:
+            clear = Execute(name="ClearFile", target=ref, parameters={"FileAttributeName": column.name})
+            return self.operation_of((clear,), self.shape().nothing)
         if method == "GET":
             query = Query(table=table.logical_name, columns=(column.name,))
             shape = self.shape()

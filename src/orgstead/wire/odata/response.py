@@ -1,6 +1,6 @@
 """Results to answers: status, headers, JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -34,11 +34,16 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer of the Web API, before anything of HTTP's transport is added."""
+    """An answer of the Web API, before anything of HTTP's transport is added.
+
+    ``stream`` makes a large body a part at a time, ``length`` bytes in all; ``body`` is empty then.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = (VERSION,)
     body: bytes = b""
+    stream: Callable[[], Iterator[bytes]] | None = None
+    length: int = 0
 
 
 def dump(value: Any) -> bytes:

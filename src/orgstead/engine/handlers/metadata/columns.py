@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from orgstead.engine.files import forget_all
 from orgstead.engine.handlers.metadata.checks import check_name, known_column, known_table, wanted
 from orgstead.engine.handlers.metadata.components import ATTRIBUTE, add_to_solution, forget_component
 from orgstead.engine.handlers.metadata.draft import Draft
-from orgstead.engine.handlers.metadata.standard import companions
+from orgstead.engine.handlers.metadata.standard import companions, relate_files
 from orgstead.engine.registry import Call, handles
 from orgstead.errors import fault
 from orgstead.model.schema import Cascade, Column, OneToMany, Option, Table
@@ -64,6 +65,8 @@ def create_attribute(call: Call) -> Any:
         reason = "a lookup column is created together with its relationship"
         raise fault("InvalidDefinition", what=column.schema_name, reason=reason)
     add_column(draft, name, column)
+    if column.type == "image" and call.parameters.get("primary_image"):
+        draft.put(replace(draft.table(name), primary_image=column.schema_name.lower()))
     draft.commit()
     add_to_solution(call, ATTRIBUTE, column.metadata_id)
     return {"AttributeId": column.metadata_id}
@@ -94,6 +97,8 @@ def add_column(draft: Draft, table_name: str, column: Column) -> None:
     draft.put_columns(table_name, added)
     if column.type == "money":
         _relate_currency(draft, table)
+    if column.type in ("file", "image"):
+        relate_files(table, draft, draft.call.new_id)
     if column.type == "image" and table.primary_image is None:
         draft.put(replace(draft.table(table_name), primary_image=column.name))
 
@@ -336,6 +341,8 @@ def delete_attribute(call: Call) -> Any:
         for each in table.columns.values()
         if column.name in (each.name, each.attribute_of, each.base_of)
     ]
+    if column.type in ("file", "image"):
+        forget_all(call, objecttypecode=table.logical_name, regardingfieldname=column.name)
     draft.drop_columns(table.logical_name, gone)
     draft.commit()
     forget_component(call, column.metadata_id)

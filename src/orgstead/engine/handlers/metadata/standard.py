@@ -132,7 +132,7 @@ def companions(column: Column, new_id: NewId) -> Iterator[Column]:
         case "boolean" | "choice" | "multichoice" | "state" | "status":
             yield companion("Name", "virtual")
         case "file":
-            yield companion("_Name", "string", max_length=200)
+            yield companion("_Name", "string", stored=True, max_length=255)
         case "image":
             yield companion("_Timestamp", "bigint", stored=True)
             yield companion("_URL", "string", stored=True, max_length=200, format="Url")
@@ -174,6 +174,17 @@ def relate_notes(table: Table, draft: Draft, new_id: NewId) -> None:
             f"{name}_Annotations", table, "annotation", "objectid", f"objectid_{name}", EVERYTHING, new_id()
         )
         draft.relate(tied)
+
+
+def relate_files(table: Table, draft: Draft, new_id: NewId) -> None:
+    """Files of the table's rows are found from them."""
+    name = f"{table.logical_name}_FileAttachments"
+    if draft.has_table("fileattachment") and not draft.has_relationship(name):
+        draft.relate(
+            _tie(
+                name, table, "fileattachment", "objectid", f"objectid_{table.logical_name}", NOTHING, new_id()
+            )
+        )
 
 
 def relate_activities(table: Table, draft: Draft, new_id: NewId) -> None:

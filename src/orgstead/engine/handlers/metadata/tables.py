@@ -6,6 +6,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/create-upd
 from dataclasses import replace
 from typing import Any
 
+from orgstead.engine.files import forget_all
 from orgstead.engine.handlers.metadata.checks import (
     check_name,
     custom_table,
@@ -198,6 +199,7 @@ def delete_entity(call: Call) -> Any:
     )
     if using:
         raise fault("ComponentInUse", kind="Entity", id=table.metadata_id, count=using)
+    forget_all(call, objecttypecode=name)
     for rel in inbound:
         _release(call, rel)
     ties = (*call.schema.referencing.get(name, ()), *call.schema.referenced.get(name, ()))

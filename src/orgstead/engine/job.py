@@ -1,0 +1,35 @@
+"""What one caller wants done in one transaction."""
+
+from collections.abc import Sequence
+
+from orgstead.engine.context import Caller
+from orgstead.errors import Fault
+from orgstead.model.messages import Execute, Message, Options, Result, Upsert
+
+__all__ = ["Job", "lost_a_race"]
+
+
+class Job:
+    """Messages that run in one transaction on behalf of one caller, and what became of them."""
+
+    __slots__ = ("caller", "horizon", "messages", "options", "outcome")
+
+    def __init__(self, messages: Sequence[Message], caller: Caller, options: Options = Options()) -> None:
+        self.messages = messages
+        self.caller = caller
+        self.options = options
+        self.outcome: list[Result] | Exception = []
+        self.horizon = 0
+
+
+def lost_a_race(job: Job) -> bool:
+    """Whether an upsert found a key taken that was free when it looked."""
+    error = job.outcome
+    return (
+        isinstance(error, Fault)
+        and error.name in ("DuplicateKey", "DuplicateRecord")
+        and any(
+            type(each) is Upsert or (type(each) is Execute and each.name == "UpsertMultiple")
+            for each in job.messages
+        )
+    )
