@@ -184,7 +184,12 @@ def test_an_owner_is_put_by_reference(web: Web) -> None:
     account = web.make("accounts", name="Handed over")
     path = f"accounts({account})/ownerid/$ref"
     team = web.get("teams?$select=name&$filter=isdefault eq true").rows[0]["teamid"]
-    assert web.call("PUT", path, {"@odata.id": f"{ROOT}teams({team})"}).status == 204
+    to_team = {"@odata.id": f"{ROOT}teams({team})"}
+    assert web.call("PUT", path, to_team).fault == (403, "0x80040220"), "a team without roles cannot read it"
+    role = web.get("roles?$filter=name eq 'Salesperson'&$select=roleid").rows[0]["roleid"]
+    tie = {"@odata.id": f"{ROOT}roles({role})"}
+    assert web.call("POST", f"teams({team})/teamroles_association/$ref", tie).status == 204
+    assert web.call("PUT", path, to_team).status == 204
     assert web.get(f"accounts({account})?$select=_ownerid_value").json["_ownerid_value"] == team
     assert web.call("PUT", path, {"@odata.id": f"{ROOT}accounts({account})"}).status == 400
     assert web.call("DELETE", path).status == 400

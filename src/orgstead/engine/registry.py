@@ -63,6 +63,9 @@ class Call(Protocol):
     def send(self, message: Message) -> Result:
         """Run another message in the same transaction, one level deeper, with the same caller's rights."""
 
+    def follow(self, message: Message) -> Result:
+        """Run a message that the running one brings with it: a cascade is as deep as its rows, and no loop."""
+
     def send_as_system(self, message: Message) -> Result:
         """Run a message as the product's own work: with all rights, and on columns that no user sets."""
 

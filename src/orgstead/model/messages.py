@@ -78,7 +78,7 @@ class Delete:
 class Associate:
     """Tie two rows by a relationship (1:N from the one side, N:1 from the many side, or N:N).
 
-    ``reverse``: ``ref`` is the second end of an N:N relationship of a table with itself.
+    ``reverse``, of a relationship of a table with itself: ``ref`` is its second end (N:N), or its many side (1:N).
     """
 
     ref: Ref

@@ -5,7 +5,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/associate-
 
 from typing import Any
 
-from orgstead.engine.access import check_table
+from orgstead.engine.access import check_row, check_table
 from orgstead.engine.handlers.permits import permit_tie
 from orgstead.engine.handlers.rows import Writing
 from orgstead.engine.hooks import Change
@@ -22,7 +22,7 @@ def associate(call: Writing, message: Associate) -> Result:
     ref, related = call.resolve(message.ref), call.resolve(message.related)
     many_to_many = call.schema.many_to_many.get(message.relationship)
     if many_to_many is None:
-        many, one, rel = _sides(call, ref, related, message.relationship)
+        many, one, rel = _sides(call, ref, related, message.relationship, message.reverse)
         values = {rel.referencing_attribute: one}
         call.send(Update(ref=many, record=Record(table=many.table, values=values)))
         return Result(ref=ref)
@@ -51,10 +51,14 @@ def disassociate(call: Writing, message: Disassociate) -> Result:
         return _clear(call, ref, message.relationship)
     related = call.resolve(message.related)
     if many_to_many is None:
-        many, one, rel = _sides(call, ref, related, message.relationship)
-        stored = call.unit.get(call.table(many.table), many.id, [rel.referencing_attribute])
+        many, one, rel = _sides(call, ref, related, message.relationship, message.reverse)
+        table = call.table(many.table)
+        stored = call.unit.get(table, many.id)
         if stored is None:
+            check_table(call, "Write", table)
             raise fault("ObjectDoesNotExist", table=many.table, id=many.id)
+        # Whether the two are tied is told to nobody who could not untie them.
+        check_row(call, "Write", table, stored)
         if stored[rel.referencing_attribute] == one:
             call.send(
                 Update(ref=many, record=Record(table=many.table, values={rel.referencing_attribute: None}))
@@ -83,12 +87,15 @@ def _clear(call: Writing, ref: Ref, relationship: str) -> Result:
     return Result(ref=ref)
 
 
-def _sides(call: Writing, ref: Ref, related: Ref, relationship: str) -> tuple[Ref, Ref, OneToMany]:
+def _sides(
+    call: Writing, ref: Ref, related: Ref, relationship: str, reverse: bool
+) -> tuple[Ref, Ref, OneToMany]:
     """The many side, the one side and the relationship of a 1:N pair given in either order."""
     rel = call.schema.one_to_many.get(relationship)
     if rel is None:
         raise fault("RelationshipNotFound", name=relationship, table=ref.table)
-    if ref.table == rel.referenced and related.table == rel.referencing:
+    turned = reverse and rel.referenced == rel.referencing
+    if ref.table == rel.referenced and related.table == rel.referencing and not turned:
         return related, ref, rel
     if ref.table == rel.referencing and related.table == rel.referenced:
         return ref, related, rel

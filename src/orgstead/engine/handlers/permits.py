@@ -79,7 +79,7 @@ def permit_tie(call: Asking, right: str, ref: Ref) -> None:
 
 def _permit_owner(call: Call, table: Table, owner: Any) -> None:
     """Deny an owner who could not even read the row."""
-    if not isinstance(owner, Ref) or call.caller.system or owner.id in call.caller.rights.principals:
+    if not isinstance(owner, Ref) or call.caller.system or owner.id == call.caller.user_id:
         return
     principal = principal_of(call, owner)
     if principal is None:

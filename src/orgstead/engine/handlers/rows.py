@@ -39,9 +39,6 @@ class Writing(Call, Protocol):
     def bind(self, query: Query, *, single: bool = False) -> Bound:
         """Bind a query for this caller."""
 
-    def follow(self, message: Delete) -> Result:
-        """Run a message that another one brings with it."""
-
     def resolve(self, ref: Ref, *, missing_ok: bool = False) -> Ref:
         """The reference by id."""
 

@@ -204,8 +204,8 @@ def _nested(
 
 
 def is_reverse(navigation: Navigation) -> bool:
-    """Whether it leads from the second end of an N:N relationship of a table with itself."""
-    return isinstance(navigation.link, ToMany) and navigation.link.reverse
+    """Whether it leads from the second end, or from the many side, of a relationship of a table with itself."""
+    return not isinstance(navigation.link, ToMany) or navigation.link.reverse
 
 
 def read_reference(text: Any, names: Names, origin: Origin) -> Ref:

@@ -189,15 +189,17 @@ class Resources(Reader):
             if self.request.method == "POST":
                 return self.create_related(ref, navigation, target)
         scope = _related_to(navigation, ref, self.names)
+        # Nothing is told about what hangs on a row that is not there, or not seen.
+        first = Retrieve(ref=ref, query=Query(table=table.logical_name, columns=(table.primary_id,)))
         if not rest:
-            return self.list(target, scope)
+            return _after(first, self.list(target, scope))
         if len(rest) == 1 and rest[0].name == "$count":
             self.only("GET")
-            return self.count(target, scope)
+            return _after(first, self.count(target, scope))
         if refs:
             options, query = self.options(target, "$filter", "$orderby", "$top", "$skiptoken")
             query = self.paged(replace(_narrowed(query, scope), columns=(target.primary_id,)), options)
-            return self.operation_of((RetrieveMultiple(query=query),), self.shape().references)
+            return _after(first, self.operation_of((RetrieveMultiple(query=query),), self.shape().references))
         raise fault("ResourceNotFound", segment=rest[0].name)
 
     def to_one(
@@ -290,6 +292,10 @@ class Resources(Reader):
             reverse=is_reverse(navigation),
         )
         return self.operation_of((message,), self.shape().nothing)
+
+
+def _after(first: Retrieve, operation: Operation) -> Operation:
+    return replace(operation, messages=(first, *operation.messages))
 
 
 def _of_new(navigation: Navigation, ref: Ref) -> Related:
