@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from enum import IntEnum
+from pathlib import Path
 
 import pytest
 from azure.identity import ClientSecretCredential
@@ -331,3 +332,21 @@ def test_fetchxml_is_walked_page_by_page(client: DataverseClient) -> None:
     pages = [[row["name"] for row in page] for page in query.execute_pages()]
     assert pages == [["Walked 0", "Walked 1"], ["Walked 2", "Walked 3"], ["Walked 4"]]
     assert len(query.execute()) == 5
+
+
+@pytest.mark.parametrize("mode", ["small", "chunk"])
+def test_a_file_is_uploaded_replaced_and_is_there(
+    client: DataverseClient, boats: str, tmp_path: Path, mode: str
+) -> None:
+    papers = tmp_path / "papers.txt"
+    id = client.records.create(boats, {"new_Code": "Vessel"})
+    for content in (b"p" * 9_000_000, b"shorter"):
+        papers.write_bytes(content)
+        # The client makes the column when it is not there.
+        client.files.upload(boats, id, "new_Papers", str(papers), mode=mode, if_none_match=False)
+        row = client.records.retrieve(boats, id, select=["new_papers", "new_papers_name"])
+        assert row is not None
+        assert row["new_papers_name"] == "papers.txt"
+        odata = client._get_odata()
+        address = f"{odata.api}/new_boats({id})/new_papers/$value"
+        assert odata._request("get", address).content == content
