@@ -44,6 +44,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "store": frozenset({"errors", "config", "model", "engine.ports"}),
     "identity": frozenset({"errors", "model"}),
     "solutions": frozenset({"errors", "config", "model"}),
+    "extensions": frozenset({"errors", "model", "languages", "engine"}),
     "server": frozenset({"errors", "config", "model", "languages", "wire", "engine", "identity"}),
     "client": frozenset({"errors", "model", "languages", "wire"}),
     "actions": frozenset({"errors", "model", "client"}),

@@ -17,6 +17,7 @@ from orgstead.engine.handlers import (
     changes,
     deletion,
     downloads,
+    emails,
     files,
     lists,
     merge,
@@ -30,10 +31,12 @@ from orgstead.engine.handlers import (
     sharing,
     sweep,
     teams,
+    times,
     tools,
 )
 from orgstead.engine.pipeline import Engine
 from orgstead.engine.ports import Clock, Store
+from orgstead.extensions import functions, load_extensions
 from orgstead.identity import (
     Application as Registration,
 )
@@ -84,8 +87,8 @@ MAX_PRIVILEGES = 100_000
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, changes, deletion, downloads, files, lists, merge, metadata, notes, organization, queues, roles, rules,
-    sales, service, sharing, sweep, teams, tools,
+    bulk, changes, deletion, downloads, emails, files, lists, merge, metadata, notes, organization, queues, roles,
+    rules, sales, service, sharing, sweep, teams, times, tools,
 )  # fmt: skip
 
 
@@ -109,9 +112,10 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
 
     Raises Fault when the database cannot be opened.
     """
+    load_extensions(config.extensions)
     store = open_store(config.data, config.database_url)
     blobs = open_blobs(config.data, config.files)
-    engine = Engine(store, clock, blobs=blobs, shared=config.database_url is not None)
+    engine = Engine(store, clock, blobs=blobs, functions=functions(), shared=config.database_url is not None)
     directory = RowDirectory(engine)
     if _digest(store) != base_digest():
         with store.alone():

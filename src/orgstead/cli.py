@@ -74,6 +74,7 @@ def main() -> None:
 @click.option("--host", help="Address to listen on (127.0.0.1).")
 @click.option("--http-port", type=click.IntRange(0, 65535), help="Port of HTTP (5365); 0 takes a free one.")
 @click.option("--https-port", type=click.IntRange(0, 65535), help="Port of HTTPS (5366); 0 takes a free one.")
+@click.option("--extensions", metavar="DIR", help="Directory of Python files that answer custom APIs.")
 @click.option("--sample/--no-sample", default=None, help="Fill a new organisation with sample rows.")
 @click.option("--silent/--no-silent", default=None, help="Print nothing at start.")
 def serve(**given: Any) -> None:

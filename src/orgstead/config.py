@@ -46,6 +46,9 @@ class Config:
     files: str | None = None
     """The directory of the content of files; by default ``files`` in ``data``. Several processes share one."""
 
+    extensions: str | None = None
+    """A directory of Python files whose functions answer custom APIs. What lies there runs as the server itself."""
+
     dev: bool = True
     """Development mode: fixed credentials, the admin plane. On loopback addresses only."""
 

@@ -282,3 +282,59 @@ def test_a_bulk_deletion_deletes_what_its_query_finds(web: Web) -> None:
         assert refused.json["error"]["code"].startswith("0x8")
     assert web.get(f"accounts({ids[0]})").status == 200
     assert ROOT
+
+
+@pytest.mark.parametrize(
+    ("code", "utc", "local"),
+    [
+        (85, "2024-01-15T12:00:00Z", "2024-01-15T12:00:00Z"),
+        (85, "2024-07-15T12:00:00Z", "2024-07-15T13:00:00Z"),
+        (4, "2024-03-10T09:59:59Z", "2024-03-10T01:59:59Z"),
+        (4, "2024-03-10T10:00:00Z", "2024-03-10T03:00:00Z"),
+        (190, "2024-01-01T00:00:00Z", "2024-01-01T05:30:00Z"),
+        (92, "2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z"),
+        # Shown twice: in summer time, and again in standard time.
+        (35, "2024-11-03T06:30:00Z", "2024-11-03T01:30:00Z"),
+    ],
+)
+def test_times_of_one_zone_in_another(web: Web, code: int, utc: str, local: str) -> None:
+    there = web.get(f"LocalTimeFromUtcTime(TimeZoneCode=@c,UtcTime=@t)?@c={code}&@t={utc}")
+    assert there.json["LocalTime"] == local
+    back = web.get(f"UtcTimeFromLocalTime(LocalTime={local},TimeZoneCode={code})")
+    assert back.json["UtcTime"] == utc
+
+
+def test_times_that_there_are_not(web: Web) -> None:
+    assert web.get("LocalTimeFromUtcTime(TimeZoneCode=999,UtcTime=2024-01-01T00:00:00Z)").status == 400
+    assert web.get("LocalTimeFromUtcTime(TimeZoneCode=85,UtcTime='x')").status == 400
+    # An hour that clocks skip.
+    skipped = web.get("UtcTimeFromLocalTime(LocalTime=2024-03-31T01:30:00Z,TimeZoneCode=85)")
+    assert skipped.json["UtcTime"] == "2024-03-31T01:30:00Z"
+
+
+def test_an_email_is_sent_or_waits_to_be(web: Web) -> None:
+    me = web.get("WhoAmI").json["UserId"]
+    contact = web.make("contacts", lastname="Reader", emailaddress1="r@example.org")
+
+    def party(path: str, mask: int) -> dict[str, Any]:
+        return {f"partyid_{path.split('(')[0][:-1]}@odata.bind": path, "participationtypemask": mask}
+
+    def draft(*parties: dict[str, Any]) -> str:
+        return web.make("emails", subject="Hello", email_activity_parties=list(parties))
+
+    sender, reader = party(f"systemusers({me})", 1), party(f"contacts({contact})", 2)
+    state = "$select=statecode,statuscode,subject,senton"
+    for issue, status in ((True, 6), (False, 3)):
+        email = draft(sender, reader)
+        sent = action(web, f"emails({email})/{CRM}.SendEmail", IssueSend=issue, TrackingToken="CRM:01")
+        assert (sent.status, sent.json["Subject"]) == (200, "Hello CRM:01")
+        row = web.get(f"emails({email})?{state}").json
+        assert (row["statecode"], row["statuscode"], row["subject"]) == (1, status, "Hello CRM:01")
+        assert (row["senton"] is None) == issue
+        assert action(web, f"emails({email})/{CRM}.SendEmail", IssueSend=issue).status == 400
+    for parties, code in (((sender,), "0x80040b04"), ((reader,), "0x80040203")):
+        email = draft(*parties)
+        assert action(web, f"emails({email})/{CRM}.SendEmail", IssueSend=True).fault == (400, code)
+        assert web.get(f"emails({email})?{state}").json["statecode"] == 0
+    tasked = web.make("tasks", subject="No e-mail")
+    assert action(web, f"tasks({tasked})/{CRM}.SendEmail", IssueSend=True).status == 404

@@ -6,7 +6,10 @@ from orgstead.engine.context import Caller
 from orgstead.errors import Fault
 from orgstead.model.messages import Execute, Message, Options, Result, Upsert
 
-__all__ = ["Job", "lost_a_race"]
+__all__ = ["Job", "changes_definitions", "lost_a_race"]
+
+# Tables whose rows are definitions.
+DEFINING = frozenset({"customapi", "customapirequestparameter", "customapiresponseproperty"})
 
 
 class Job:
@@ -20,6 +23,13 @@ class Job:
         self.options = options
         self.outcome: list[Result] | Exception = []
         self.horizon = 0
+
+
+def changes_definitions(message: Message) -> bool:
+    """Whether a message about a row changes what the organisation is made of."""
+    record = getattr(message, "record", None)
+    table = record.table if record is not None else getattr(getattr(message, "ref", None), "table", "")
+    return table in DEFINING
 
 
 def lost_a_race(job: Job) -> bool:

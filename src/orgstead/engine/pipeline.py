@@ -10,18 +10,20 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from orgstead.engine.access import check_message, restrict
 from orgstead.engine.bind import Bound, bind_query
 from orgstead.engine.context import Caller, Rights
+from orgstead.engine.custom import Function, handler_of
 from orgstead.engine.dates import Calendar
 from orgstead.engine.handlers import links, reads, rows
 from orgstead.engine.hooks import Hooks, shipped
 from orgstead.engine.ids import new_id
-from orgstead.engine.job import Job, lost_a_race
+from orgstead.engine.job import Job, changes_definitions, lost_a_race
 from orgstead.engine.ports import Blobs, Clock, RolledBack, Store, UnitOfWork
-from orgstead.engine.registry import Registry
+from orgstead.engine.registry import Handler, Registry
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import (
     Associate,
@@ -78,6 +80,7 @@ class Engine:
         registry: Registry | None = None,
         hooks: Hooks | None = None,
         blobs: Blobs | None = None,
+        functions: Mapping[str, Function] = MappingProxyType({}),
         shared: bool = False,
     ) -> None:
         self.store = store
@@ -85,6 +88,7 @@ class Engine:
         self.registry = registry or Registry()
         self.hooks = hooks or Hooks(shipped())
         self._blobs = blobs
+        self._functions = functions
         self.schema = store.load_schema()
         # Other processes change definitions in a shared database: every run looks whether they have.
         self._shared = shared
@@ -99,12 +103,19 @@ class Engine:
             raise fault("NotSupported", feature="Content of files")
         return self._blobs
 
+    def handler(self, name: str) -> Handler:
+        """The handler of a message, a shipped one or a custom API; raises UnknownMessage."""
+        return self.handler_in(self.schema, name)
+
+    def handler_in(self, schema: Schema, name: str) -> Handler:
+        """The handler of a message in a given schema; raises UnknownMessage."""
+        api = schema.apis.get(name)
+        return self.registry.find(name) if api is None else handler_of(api, self._functions)
+
     def writes(self, messages: Sequence[Message]) -> bool:
         """Whether these messages need a writing unit of work. Raises UnknownMessage."""
         return any(
-            self.registry.find(m.name).writes
-            if type(m) is Execute
-            else type(m) not in (Retrieve, RetrieveMultiple)
+            self.handler(m.name).writes if type(m) is Execute else type(m) not in (Retrieve, RetrieveMultiple)
             for m in messages
         )
 
@@ -130,7 +141,7 @@ class Engine:
     def _look_ahead(self, jobs: Sequence[Job]) -> None:
         """Find out for jobs that ask what has been committed before they see any row."""
         for job in jobs:
-            if any(type(each) is Execute and self.registry.find(each.name).tracks for each in job.messages):
+            if any(type(each) is Execute and self.handler(each.name).tracks for each in job.messages):
                 job.horizon = self.store.horizon()
 
     def _current(self, unit: UnitOfWork, *, changing: bool = False) -> Schema:
@@ -181,7 +192,10 @@ class Engine:
 
     def _defines(self, job: Job) -> bool:
         """Whether a job changes definitions."""
-        return any(type(each) is Execute and self.registry.find(each.name).defines for each in job.messages)
+        return any(
+            self.handler(each.name).defines if type(each) is Execute else changes_definitions(each)
+            for each in job.messages
+        )
 
     def _attempt(
         self, unit: UnitOfWork, job: Job, schema: Schema, *, alone: bool
@@ -296,7 +310,7 @@ class Frame:
             self.caller = caller
 
     def _execute(self, message: Execute) -> Result:
-        handler = self._engine.registry.find(message.name)
+        handler = self._engine.handler_in(self.schema, message.name)
         check_message(self.caller, message.name, handler.privilege)
         with self._parameters(message):
             value = handler.run(self)

@@ -183,8 +183,8 @@ class Signature:
     """How a message shows on the Web API: a function (GET) or an action (POST), bound to a table or not.
 
     ``bound`` are the logical names of the tables that it is bound to, or "*" for any; empty for an unbound one.
-    ``collection``: bound to the entity set. ``returns`` are the properties of its answer; a single one without a
-    name is the answer itself.
+    ``collection``: bound to the entity set. ``private``: $metadata does not tell of it. ``returns`` are the properties
+    of its answer; a single one without a name is the answer itself.
     """
 
     kind: str
@@ -192,6 +192,7 @@ class Signature:
     returns: tuple[Parameter, ...] = ()
     bound: tuple[str, ...] = ()
     collection: bool = False
+    private: bool = False
 
     @property
     def direct(self) -> str | None:

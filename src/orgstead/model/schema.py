@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 __all__ = [
-    "Cascade", "Choice", "Column", "ColumnType", "Key", "ManyToMany", "OneToMany", "Option", "Required",
-    "Schema", "Table",
+    "ApiValue", "Cascade", "Choice", "Column", "ColumnType", "CustomApi", "Key", "ManyToMany", "OneToMany", "Option",
+    "Required", "Schema", "Table",
 ]  # fmt: skip
 
 ColumnType = Literal[
@@ -238,6 +238,34 @@ class Table:
         return next((k for k in self.keys if frozenset(k.columns) == wanted), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiValue:
+    """A parameter or a property of a custom API: its type as in the row, and the table of rows, if it names one."""
+
+    name: str
+    type: int
+    table: str | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomApi:
+    """A message that rows of ``customapi`` define.
+
+    ``bound`` is the logical name of the table that it is called on, ``collection``: on the set instead of a row.
+    """
+
+    name: str
+    metadata_id: str
+    function: bool = False
+    bound: str | None = None
+    collection: bool = False
+    private: bool = False
+    privilege: str | None = None
+    parameters: tuple[ApiValue, ...] = ()
+    returns: tuple[ApiValue, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Schema:
     """All definitions at one version. Look-ups by other names than the logical one belong to the wires."""
@@ -247,6 +275,7 @@ class Schema:
     one_to_many: Mapping[str, OneToMany]
     many_to_many: Mapping[str, ManyToMany]
     choices: Mapping[str, Choice] = field(default_factory=dict)
+    apis: Mapping[str, CustomApi] = field(default_factory=dict)
 
     @classmethod
     def empty(cls) -> "Schema":
@@ -260,6 +289,7 @@ class Schema:
         one_to_many: Mapping[str, OneToMany | None] | None = None,
         many_to_many: Mapping[str, ManyToMany | None] | None = None,
         choices: Mapping[str, Choice | None] | None = None,
+        apis: Mapping[str, CustomApi | None] | None = None,
     ) -> "Schema":
         """The next version, with the given definitions put in, or taken out where the value is None."""
         return replace(
@@ -269,6 +299,7 @@ class Schema:
             one_to_many=_merged(self.one_to_many, one_to_many),
             many_to_many=_merged(self.many_to_many, many_to_many),
             choices=_merged(self.choices, choices),
+            apis=_merged(self.apis, apis),
         )
 
     @cached_property

@@ -13,6 +13,7 @@ from orgstead.engine.ids import new_id
 from orgstead.engine.job import Job
 from orgstead.engine.pipeline import Engine
 from orgstead.errors import Fault, fault
+from orgstead.model.apis import signature_of
 from orgstead.model.messages import Message, Options, Result, Signature
 from orgstead.model.plan import Plan, width
 from orgstead.model.schema import Schema
@@ -57,16 +58,18 @@ class Dataverse:
         self._lanes = lanes
         self._unsupported = unsupported
         self._names = Names(engine.schema)
-        self._signatures: Mapping[str, Signature] = {
+        self._shipped: Mapping[str, Signature] = {
             name: handler.signature
             for name, handler in engine.registry.handlers.items()
             if handler.signature is not None
         }
+        self._signatures = {**self._shipped, **_custom(engine.schema)}
 
     def names(self, schema: Schema) -> Names:
         """The name tables of the current schema."""
         if self._names.schema is not schema:
             self._names = Names(schema)
+            self._signatures = {**self._shipped, **_custom(schema)}
         return self._names
 
     async def answer(
@@ -160,13 +163,19 @@ class Dataverse:
             # Read without asking the database: what is shown has to be what stands.
             await asyncio.to_thread(self._engine.refresh)
             # The answer is made while the request is read, and it can be large.
-            return await asyncio.to_thread(decode, request, self.names(self._engine.schema))
+            return await asyncio.to_thread(self._decode, request)
         try:
-            return decode(request, self.names(self._engine.schema))
+            return self._decode(request)
         except Fault as error:
             if error.status not in (400, 404) or not await asyncio.to_thread(self._engine.refresh):
                 raise
-        return decode(request, self.names(self._engine.schema))
+        return self._decode(request)
+
+    def _decode(self, request: Request) -> Operation:
+        names = self.names(self._engine.schema)
+        if request.signatures is not self._signatures:
+            request = replace(request, signatures=self._signatures)
+        return decode(request, names)
 
     def _failed(self, error: Exception, headers: Mapping[str, str]) -> Reply:
         if not isinstance(error, Fault):
@@ -245,6 +254,10 @@ class Dataverse:
         return [
             _answer(reply, part.content_id) for reply, part in zip(replies, change_set.parts, strict=True)
         ], 200
+
+
+def _custom(schema: Schema) -> dict[str, Signature]:
+    return {name: signature_of(api) for name, api in schema.apis.items()}
 
 
 def _cells(result: Result) -> int:

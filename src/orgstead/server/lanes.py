@@ -114,7 +114,7 @@ class Lanes:
         """How many rows a message writes, as far as it says; a lot when that depends on what hangs on a row."""
         match message:
             case Execute():
-                return MANY if self._engine.registry.find(message.name).heavy else 1
+                return MANY if self._engine.handler(message.name).heavy else 1
             case Create() | Update() | Upsert():
                 large = message.record.table in FAR_REACHING or any(
                     map(_long, message.record.values.values())

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from orgstead.model.schema import Choice, ManyToMany, OneToMany, Schema, Table
+from orgstead.model.schema import Choice, CustomApi, ManyToMany, OneToMany, Schema, Table
 
 __all__ = ["VERSION", "changes", "create", "read_schema", "write_body"]
 
@@ -17,6 +17,7 @@ KINDS: Mapping[str, Any] = {
     "one_to_many": OneToMany,
     "many_to_many": ManyToMany,
     "choice": Choice,
+    "api": CustomApi,
 }
 
 
@@ -63,6 +64,7 @@ def read_schema(rows: Iterable[Sequence[str]]) -> Schema:
         one_to_many=found["one_to_many"],
         many_to_many=found["many_to_many"],
         choices=found["choice"],
+        apis=found["api"],
     )
 
 
@@ -76,6 +78,7 @@ def changes(old: Schema, new: Schema) -> Iterator[tuple[str, str, Any | None]]:
         ("one_to_many", old.one_to_many, new.one_to_many),
         ("many_to_many", old.many_to_many, new.many_to_many),
         ("choice", old.choices, new.choices),
+        ("api", old.apis, new.apis),
     ):
         for name in before.keys() - after.keys():
             yield kind, name, None

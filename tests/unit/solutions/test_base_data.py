@@ -452,7 +452,18 @@ def test_each_table_has_at_least_its_published_columns() -> None:
     }
     assert short == {}
     assert (
-        sorted([*MINIMUM_COLUMNS, "fileattachment", "owner", "principalobjectaccess", "roleprivileges"])
+        sorted(
+            [
+                *MINIMUM_COLUMNS,
+                "customapi",
+                "customapirequestparameter",
+                "customapiresponseproperty",
+                "fileattachment",
+                "owner",
+                "principalobjectaccess",
+                "roleprivileges",
+            ]
+        )
         == NAMES
     )
 

@@ -3,6 +3,7 @@
 from orgstead.engine.rules import (
     activities,
     attachments,
+    custom_apis,
     customers,
     defaults,
     hierarchies,
@@ -20,6 +21,7 @@ from orgstead.engine.rules import (
 __all__ = [
     "activities",
     "attachments",
+    "custom_apis",
     "customers",
     "defaults",
     "hierarchies",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from orgstead.engine.hooks import Change, hook
 from orgstead.engine.registry import Call
-from orgstead.errors import fault
+from orgstead.errors import Fault, fault
 from orgstead.model.messages import Update
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import OneToMany, Table
@@ -17,14 +17,14 @@ __all__ = ["hand_over", "refuse_loops"]
 MAX_LEVELS = 1000
 # Rows that change hands with one other through one relationship.
 MAX_HANDED_OVER = 10_000
-# Lookups that make a hierarchy whether or not their relationships say so, and what their loops are called.
-PARENTS: Mapping[str, tuple[str, str]] = {
-    "account": ("parentaccountid", "AccountLoop"),
-    "businessunit": ("parentbusinessunitid", "BusinessUnitLoop"),
-    "contact": ("parentcustomerid", "ContactLoop"),
-    "incident": ("parentcaseid", "RowLoop"),
-    "subject": ("parentsubject", "SubjectLoop"),
-    "systemuser": ("parentsystemuserid", "UserLoop"),
+# Lookups that make a hierarchy whether or not their relationships say so.
+PARENTS: Mapping[str, str] = {
+    "account": "parentaccountid",
+    "businessunit": "parentbusinessunitid",
+    "contact": "parentcustomerid",
+    "incident": "parentcaseid",
+    "subject": "parentsubject",
+    "systemuser": "parentsystemuserid",
 }
 
 
@@ -36,23 +36,39 @@ def _below_itself(table: Table) -> bool:
 def refuse_loops(call: Call, change: Change) -> None:
     """Raises AccountLoop, ContactLoop… when a row would stand below itself."""
     table = change.table.logical_name
-    own, loop = PARENTS.get(table, ("", "RowLoop"))
+    own = PARENTS.get(table)
     for name, value in change.values.items():
         if not isinstance(value, Ref) or value.table != table:
             continue
         rel = call.schema.lookup_relationship(table, name, table)
         if name == own or (rel is not None and rel.hierarchical):
-            _walk_up(call, change, name, value, loop if name == own else "RowLoop")
+            _walk_up(call, change, name, value)
 
 
-def _walk_up(call: Call, change: Change, name: str, above: Ref | None, loop: str) -> None:
+def _walk_up(call: Call, change: Change, name: str, above: Ref | None) -> None:
     for _ in range(MAX_LEVELS):
         if above is None or above.table != change.table.logical_name:
             return
         if above.id == change.id:
-            raise fault(loop)
+            raise _loop(change.table.logical_name if PARENTS.get(change.table.logical_name) == name else "")
         above = (call.unit.get(change.table, above.id, (name,)) or {}).get(name)
     raise fault("TooDeep", limit=MAX_LEVELS)
+
+
+def _loop(table: str) -> Fault:
+    """What a loop through a table's own hierarchy is called."""
+    match table:
+        case "account":
+            return fault("AccountLoop")
+        case "businessunit":
+            return fault("BusinessUnitLoop")
+        case "contact":
+            return fault("ContactLoop")
+        case "subject":
+            return fault("SubjectLoop")
+        case "systemuser":
+            return fault("UserLoop")
+    return fault("RowLoop")
 
 
 @hook("Update", stage=40, applies=lambda table: table.user_owned)

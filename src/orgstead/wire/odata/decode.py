@@ -69,7 +69,8 @@ def _description(request: Request, names: Names, segments: Sequence[Segment]) ->
         if name != "annotations" or value not in ("true", "false"):
             raise fault("ODataUnsupported", feature=f"The query option {pair[:100]} on $metadata")
         annotations = value == "true"
-    body = csdl(names, tuple(request.signatures.items()), annotations)
+    told = tuple((name, each) for name, each in request.signatures.items() if not each.private)
+    body = csdl(names, told, annotations)
     return Reply(status=200, headers=(("Content-Type", "application/xml"), VERSION), body=body)
 
 

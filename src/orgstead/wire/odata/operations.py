@@ -7,6 +7,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/use-web-ap
 import base64
 import binascii
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from orgstead.errors import Fault, fault
@@ -127,6 +128,10 @@ class _Reader:
                 return value
             case "Edm.Int32" | "Edm.Int64" if isinstance(value, int) and not isinstance(value, bool):
                 return value
+            case "Edm.Decimal" if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+                return value if isinstance(value, Decimal) else Decimal(repr(value))
+            case "Edm.Double" if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+                return float(value)
             case "Edm.Binary" if isinstance(value, str):
                 return self.binary(parameter, value)
             case "Edm.Guid" if isinstance(value, str) and is_guid(value):

@@ -1,0 +1,78 @@
+"""Custom APIs: rows define them, Python functions answer them.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/custom-api
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from orgstead.engine.registry import OPEN, Call, Handler
+from orgstead.errors import Fault, fault
+from orgstead.model.apis import signature_of
+from orgstead.model.schema import CustomApi
+
+__all__ = ["Function", "Refused", "handler_of"]
+
+log = structlog.get_logger()
+
+Function = Callable[[Call], Mapping[str, Any] | None]
+
+
+class Refused(Exception):
+    """What a function raises to refuse a call: its text is told to the client, and nothing has changed."""
+
+
+def handler_of(api: CustomApi, functions: Mapping[str, Function]) -> Handler:
+    """The handler of a custom API; one that nobody answers faults with NotSupported when it is called."""
+    return Handler(
+        name=api.name,
+        run=partial(_run, api, functions.get(api.name)),
+        privilege=api.privilege or OPEN,
+        writes=not api.function,
+        heavy=True,
+        signature=signature_of(api),
+    )
+
+
+def _run(api: CustomApi, function: Function | None, call: Call) -> Any:
+    if function is None:
+        raise fault("NotSupported", feature=f"The custom API {api.name}, which no function answers,")
+    try:
+        answer = function(call)
+    except Fault:
+        raise
+    except Refused as error:
+        raise fault("FunctionRefused", message=str(error)) from error
+    except Exception as error:
+        log.error("a function of a custom API failed", name=api.name, exc_info=error)
+        raise fault("FunctionFailed", name=api.name) from error
+    return _answer(api, {} if answer is None else answer)
+
+
+def _answer(api: CustomApi, given: Any) -> Mapping[str, Any] | None:
+    """The declared properties; raises FunctionFailed for others, which would silently be lost."""
+    names = [each.name for each in api.returns]
+    if not isinstance(given, Mapping) or not set(given) <= set(names):
+        log.error("a function answers what its custom API does not declare", name=api.name, declared=names)
+        raise fault("FunctionFailed", name=api.name)
+    return {name: _plain(given.get(name)) for name in names} if names else None
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        case date() | UUID():
+            return str(value)
+        case Mapping():
+            return {name: _plain(each) for name, each in value.items()}
+        case str() | bytes():
+            return value
+        case Sequence() if not isinstance(value, tuple) or not hasattr(value, "_fields"):
+            return [_plain(each) for each in value]
+    return value
