@@ -5,68 +5,30 @@ for a write binds the values, runs the hooks of stage 20, checks invariants, wri
 the hooks of stage 40. A unit of work commits when all messages of an atomic run succeeded.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
-from orgstead.engine.access import check_message, restrict
-from orgstead.engine.bind import Bound, bind_query
+from orgstead.engine.bind import Bound
 from orgstead.engine.context import Caller, Rights
 from orgstead.engine.custom import Function, handler_of
-from orgstead.engine.dates import Calendar
-from orgstead.engine.handlers import links, reads, rows
+from orgstead.engine.frame import Frame
 from orgstead.engine.hooks import Hooks, shipped
-from orgstead.engine.ids import new_id
 from orgstead.engine.job import Job, changes_definitions, lost_a_race
 from orgstead.engine.ports import Blobs, Clock, RolledBack, Store, UnitOfWork
 from orgstead.engine.registry import Handler, Registry
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import (
-    Associate,
-    Create,
-    Delete,
-    Disassociate,
     Execute,
     Message,
     Options,
     Result,
     Retrieve,
     RetrieveMultiple,
-    Update,
-    Upsert,
 )
 from orgstead.model.query import Query
-from orgstead.model.record import Pending, Ref
-from orgstead.model.schema import Schema, Table
+from orgstead.model.schema import Schema
 
-__all__ = ["Engine", "Frame"]
-
-MAX_DEPTH = 16
-# Rows that hang on one another in a row: what Python's own stack bears.
-MAX_CASCADE_DEPTH = 64
-BIND_CACHE = 2048
-# A query of hundreds of conditions is hardly asked twice, and its plan is large.
-MAX_KEPT_PARAMETERS = 64
-
-_CORE: Mapping[type, Callable[[Any, Any], Result]] = {
-    Create: rows.create,
-    Retrieve: reads.retrieve,
-    RetrieveMultiple: reads.retrieve_multiple,
-    Update: rows.update,
-    Upsert: rows.upsert,
-    Delete: rows.delete,
-    Associate: links.associate,
-    Disassociate: links.disassociate,
-}
-
-
-@lru_cache(maxsize=8)
-def _canonical(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+__all__ = ["Engine"]
 
 
 class Engine:
@@ -94,7 +56,7 @@ class Engine:
         self._shared = shared
         # Counts the changes of users, teams, roles and business units.
         self.people = 0
-        self._bound: dict[tuple[int, Query, bool, Rights | None], Bound] = {}
+        self.bound: dict[tuple[int, Query, bool, Rights | None], Bound] = {}
 
     @property
     def blobs(self) -> Blobs:
@@ -222,177 +184,3 @@ class Engine:
                 error.index = index
                 raise
         return frame.results, frame.schema
-
-
-class Frame:
-    """One run of messages in one unit of work: what handlers see as their ``Call``."""
-
-    __slots__ = (
-        "_calendar", "_engine", "caller", "cascade", "depth", "horizon", "now", "options", "parameters", "principals",
-        "results", "schema", "target", "unit",
-    )  # fmt: skip
-
-    def __init__(
-        self, engine: Engine, unit: UnitOfWork, caller: Caller, options: Options, schema: Schema
-    ) -> None:
-        self._engine = engine
-        self._calendar: Calendar | None = None
-        self.unit = unit
-        self.caller = caller
-        self.options = options
-        self.depth = 0
-        self.cascade = 0
-        self.horizon = 0
-        self.schema = schema
-        self.results: list[Result] = []
-        self.parameters: Mapping[str, Any] = {}
-        self.target: Ref | str | None = None
-        self.now = _canonical(int(engine.clock()))
-        # Users and teams that this run has looked at.
-        self.principals: dict[str, Caller | None] = {}
-
-    @property
-    def hooks(self) -> Hooks:
-        """The hooks of the engine."""
-        return self._engine.hooks
-
-    @property
-    def blobs(self) -> Blobs:
-        """Where the content of files lies."""
-        return self._engine.blobs
-
-    @property
-    def calendar(self) -> Calendar:
-        """The caller's calendar at the time of this run."""
-        if self._calendar is None:
-            self._calendar = Calendar(now=datetime.strptime(self.now, "%Y-%m-%dT%H:%M:%SZ"))
-        return self._calendar
-
-    def new_id(self) -> str:
-        """A new GUID, growing with time."""
-        return new_id()
-
-    def savepoint(self) -> AbstractContextManager[None]:
-        """Undo what happened inside when an exception leaves the block."""
-        return self.unit.savepoint()
-
-    def send(self, message: Message) -> Result:
-        """Run one message. Raises its fault."""
-        if self.depth >= MAX_DEPTH:
-            raise fault("TooDeep", limit=MAX_DEPTH)
-        self.depth += 1
-        try:
-            if isinstance(message, Execute):
-                return self._execute(message)
-            return _CORE[type(message)](self, message)
-        finally:
-            self.depth -= 1
-
-    def follow(self, message: Message) -> Result:
-        """Run a message that the running one brings with it: a cascade is as deep as its rows, and no loop."""
-        if self.cascade >= MAX_CASCADE_DEPTH:
-            raise fault("TooDeep", limit=MAX_CASCADE_DEPTH)
-        depth, self.depth = self.depth, 0
-        self.cascade += 1
-        try:
-            return self.send(message)
-        finally:
-            self.depth = depth
-            self.cascade -= 1
-
-    def send_as_system(self, message: Message) -> Result:
-        """Run a message as the product's own work: with all rights, and on columns that no user sets."""
-        caller = self.caller
-        self.caller = replace(caller, system=True, administrator=True)
-        try:
-            return self.send(message)
-        finally:
-            self.caller = caller
-
-    def _execute(self, message: Execute) -> Result:
-        handler = self._engine.handler_in(self.schema, message.name)
-        check_message(self.caller, message.name, handler.privilege)
-        with self._parameters(message):
-            value = handler.run(self)
-        return value if isinstance(value, Result) else Result(value=value)
-
-    @contextmanager
-    def _parameters(self, message: Execute) -> Iterator[None]:
-        outer = self.parameters, self.target
-        target = message.target
-        self.parameters = message.parameters
-        self.target = self.resolve(target) if isinstance(target, Ref) else target
-        try:
-            yield
-        finally:
-            self.parameters, self.target = outer
-
-    def table(self, name: str) -> Table:
-        """A table by its logical name; raises TableNotFound."""
-        table = self.schema.tables.get(name)
-        if table is None:
-            raise fault("TableNotFound", name=name)
-        return table
-
-    def resolve(self, ref: Ref, *, missing_ok: bool = False) -> Ref:
-        """The reference by id. Raises RecordNotFoundByKey, KeyNotFound, InvalidReference.
-
-        With ``missing_ok`` an alternate key that names no row comes back as it is.
-        """
-        if isinstance(ref.key, str):
-            return ref
-        if isinstance(ref.key, Pending):
-            return self._earlier(ref)
-        table = self.table(ref.table)
-        values = rows.key_values(self, table, ref.key)
-        found = self.unit.find(table, values, 1)
-        if found:
-            return Ref(table.logical_name, found[0])
-        if missing_ok:
-            return ref
-        named = ", ".join(f"{name}={value}" for name, value in ref.key)
-        raise fault("RecordNotFoundByKey", table=table.logical_name, hint=f"No row has {named}.")
-
-    def _earlier(self, ref: Ref) -> Ref:
-        pending = ref.key
-        if isinstance(pending, Pending) and pending.index < len(self.results):
-            earlier = self.results[pending.index].ref
-            if earlier is not None:
-                return earlier
-        raise fault("InvalidBatch", message="A Content-ID refers to a request that made no row.")
-
-    def bind(self, query: Query, *, single: bool = False) -> Bound:
-        """Bind a query for this caller; plans whose values are fixed are kept by the query's own value.
-
-        With ``single`` the first parameter is the id of the row to read.
-        """
-        kept = self._engine._bound
-        # Administrators see everything alike.
-        rights = None if self.caller.administrator and self.caller.enabled else self.caller.rights
-        key = (self.schema.version, query, single, rights)
-        bound = kept.get(key) if self.caller.enabled else None
-        if bound is None:
-            bound = bind_query(
-                query,
-                self.schema,
-                self.caller,
-                self.calendar,
-                lambda source, param: restrict(self, source, param),
-                single="" if single else None,
-            )
-            small = len(bound.params) <= MAX_KEPT_PARAMETERS
-            if small and bound.fixed and self.caller.enabled and self.schema is self._engine.schema:
-                if len(kept) >= BIND_CACHE:
-                    kept.clear()
-                kept[key] = bound
-        return bound
-
-    def people_changed(self) -> None:
-        """Who may do what is no longer what it was."""
-        self._engine.people += 1
-        self.principals.clear()
-
-    def replace_schema(self, new: Schema) -> None:
-        """Migrate the database to ``new``; the engine publishes it when the unit of work has ended well."""
-        self.unit.migrate(self.schema, new)
-        self.schema = new
