@@ -19,6 +19,7 @@ from orgstead.engine.handlers import (
     downloads,
     emails,
     files,
+    jobs,
     lists,
     merge,
     metadata,
@@ -61,6 +62,7 @@ from orgstead.identity.development import (
     PUBLIC_CLIENT_ID,
     development_applications,
 )
+from orgstead.languages.fetchxml import parse_fetchxml, print_fetchxml
 from orgstead.model.schema import Schema
 from orgstead.server.admin import Admin
 from orgstead.server.asgi import Application
@@ -68,6 +70,7 @@ from orgstead.server.callers import Callers
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.directory import RowDirectory
 from orgstead.server.housekeeping import Housekeeping
+from orgstead.server.jobs import JobRunner
 from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
 from orgstead.server.run import Listener, bind
@@ -87,7 +90,7 @@ MAX_PRIVILEGES = 100_000
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, changes, deletion, downloads, emails, files, lists, merge, metadata, notes, organization, queues, roles,
+    bulk, changes, deletion, downloads, emails, files, jobs, lists, merge, metadata, notes, organization, queues, roles,
     rules, sales, service, sharing, sweep, teams, times, tools,
 )  # fmt: skip
 
@@ -107,6 +110,13 @@ class Organisation:
         self.store.close()
 
 
+class KeptQueries:
+    """Queries that are kept are FetchXML."""
+
+    write = staticmethod(print_fetchxml)
+    read = staticmethod(parse_fetchxml)
+
+
 def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisation:
     """Open the organisation that a configuration names, founding it when it is not there yet.
 
@@ -115,7 +125,14 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
     load_extensions(config.extensions)
     store = open_store(config.data, config.database_url)
     blobs = open_blobs(config.data, config.files)
-    engine = Engine(store, clock, blobs=blobs, functions=functions(), shared=config.database_url is not None)
+    engine = Engine(
+        store,
+        clock,
+        blobs=blobs,
+        queries=KeptQueries(),
+        functions=functions(),
+        shared=config.database_url is not None,
+    )
     directory = RowDirectory(engine)
     if _digest(store) != base_digest():
         with store.alone():
@@ -140,7 +157,9 @@ def _upgrade(engine: Engine) -> None:
     store = engine.store
     with store.write() as unit:
         current = store.load_schema()
-        unit.migrate(current, with_missing(current, load_base()))
+        new = with_missing(current, load_base())
+        # What has changed by it is not noted one by one: whoever keeps definitions reads them all again.
+        unit.migrate(current, replace(new, history={}, forgotten=new.version))
     schema = engine.schema = store.load_schema()
     privileges = schema.tables["privilege"]
     with store.read() as unit:
@@ -259,6 +278,7 @@ def build_application(
         authority,
         Callers(engine, verifier, clock, inline=inline),
         Admin(config, engine, unsupported),
+        JobRunner(engine, lanes, alone=config.database_url is None),
     )
 
 
@@ -294,9 +314,14 @@ def serve(config: Config, announce: Callable[[str], None]) -> None:
         application = build_application(organisation, urls)
         announce(_greeting(config, http.port, https.port, certificates))
         with Housekeeping(organisation.engine):
-            asyncio.run(listen(application, [http, https]))
+            asyncio.run(_answer(application, [http, https]))
     finally:
         organisation.close()
+
+
+async def _answer(application: Application, listeners: Sequence[Listener]) -> None:
+    async with application.background:
+        await listen(application, listeners)
 
 
 def _greeting(config: Config, http: int, https: int, certificates: Certificates) -> str:

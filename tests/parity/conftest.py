@@ -86,6 +86,14 @@ class Web:
         """Create a row; its id."""
         return self.call("POST", entity_set, values).id
 
+    def ended(self, job: str) -> dict[str, Any]:
+        """A system job once it has ended, or waits for its next run."""
+        for _ in range(20_000):
+            row: dict[str, Any] = self.get(f"asyncoperations({job})").json
+            if row["statecode"] == 3 or (row["statecode"] == 1 and row["completedon"]):
+                return row
+        raise AssertionError(f"the job has not ended: {row}")
+
     def name(self, text: str) -> str:
         """A name that no other test has."""
         return f"{text} {next(self.numbers)}"

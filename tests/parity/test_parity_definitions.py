@@ -414,6 +414,8 @@ def criteria(*conditions: dict[str, Any], operator: str = "And") -> dict[str, An
 
 
 NAMED = {"AllProperties": False, "PropertyNames": ["LogicalName", "EntitySetName"]}
+LABEL = {"LocalizedLabels": [{"Label": "Kept", "LanguageCode": 1033}]}
+LABELS = {"DisplayName": LABEL}
 
 
 @pytest.mark.parametrize(
@@ -508,9 +510,87 @@ def test_a_stamp_tells_whether_anything_has_changed(web: Web) -> None:
     choice = {"@odata.type": f"{CRM}OptionSetMetadata", "Name": "new_stamped", "Options": []}
     assert web.call("POST", "GlobalOptionSetDefinitions", choice).status == 204
     assert changes(web, query).json["ServerVersionStamp"] != stamp
-    # A client with an older stamp reads all again, as it does when Dataverse has forgotten what was deleted since.
-    assert changes(web, query, ClientVersionStamp=f"'{stamp}'").fault == (400, "0x80044352")
-    assert changes(web, query, ClientVersionStamp="'no stamp'").fault == (400, "0x80044352")
+    for strange in ("no stamp", "0", "999999999", "-1"):
+        assert changes(web, query, ClientVersionStamp=f"'{strange}'").fault == (400, "0x80044352")
+
+
+def test_a_client_that_keeps_definitions_is_told_what_has_changed_and_gone(web: Web) -> None:
+    query = {
+        "Criteria": criteria(
+            condition("LogicalName", "In", ["account", "new_kept", "contact"], "System.String[]")
+        ),
+        "Properties": NAMED,
+        "AttributeQuery": {"Properties": {"PropertyNames": ["LogicalName"]}},
+    }
+    query["Properties"] = {"PropertyNames": ["LogicalName", "Attributes"]}
+
+    def since(stamp: str, filters: str | None = "All") -> tuple[dict[str, Any], dict[str, list[str]], str]:
+        more = (
+            {} if filters is None else {"DeletedMetadataFilters": f"{CRM}DeletedMetadataFilters'{filters}'"}
+        )
+        answer = changes(web, query, ClientVersionStamp=f"'{stamp}'", **more).json
+        tables = {
+            row["LogicalName"]: (row["HasChanged"], {each["LogicalName"] for each in row["Attributes"]})
+            for row in answer["EntityMetadata"]
+        }
+        gone = answer["DeletedMetadata"]
+        assert gone["Count"] == len(gone["Keys"]) == len(gone["Values"])
+        return (
+            tables,
+            {key: value["Items"] for key, value in zip(gone["Keys"], gone["Values"], strict=True)},
+            answer["ServerVersionStamp"],
+        )
+
+    first = changes(web, query).json["ServerVersionStamp"]
+    text = {
+        "@odata.type": f"{CRM}StringAttributeMetadata",
+        "SchemaName": "new_KeptText",
+        "MaxLength": 10,
+        **LABELS,
+    }
+    made = web.call("POST", "EntityDefinitions(LogicalName='account')/Attributes", text)
+    assert made.status == 204, made.text
+    column = made.headers["OData-EntityId"].rpartition("(")[2].rstrip(")")
+    tables, gone, second = since(first)
+    assert (tables, gone) == ({"account": (False, {"new_kepttext"})}, {})
+    table = {
+        "@odata.type": f"{CRM}EntityMetadata", "SchemaName": "new_Kept", **LABELS, "DisplayCollectionName": LABEL,
+        "OwnershipType": "UserOwned", "HasActivities": False, "HasNotes": False,
+        "Attributes": [{
+            "@odata.type": f"{CRM}StringAttributeMetadata", "SchemaName": "new_Name", "IsPrimaryName": True, **LABELS,
+        }],
+    }  # fmt: skip
+    made = web.call("POST", "EntityDefinitions", table)
+    assert made.status == 204, made.text
+    id = made.headers["OData-EntityId"].rpartition("(")[2].rstrip(")")
+    tables, gone, third = since(second)
+    assert tables["new_kept"][0] is True
+    assert {"new_name", "new_keptid", "ownerid"} <= tables["new_kept"][1]
+    assert (tables.keys(), gone) == ({"new_kept"}, {})
+    assert web.call("DELETE", f"EntityDefinitions(LogicalName='account')/Attributes({column})").status == 204
+    tables, gone, _ = since(third)
+    assert (tables, gone) == ({}, {"Attribute": [column]})
+    assert since(third, None)[1] == since(third, "Entity,OptionSet")[1] == {}
+    assert web.call("DELETE", f"EntityDefinitions({id})").status == 204
+    tables, gone, fifth = since(first)
+    assert tables == {}
+    assert gone["Entity"] == [id]
+    assert column in gone["Attribute"]
+    assert gone["Relationship"]
+    assert since(fifth) == ({}, {}, fifth)
+    # What was changed in another process, or before a start, is remembered as well.
+    assert web.organisation is not None
+    kept = web.organisation.store.load_schema()
+    assert (kept.history, kept.forgotten) == (web.organisation.engine.schema.history, 0)
+    later = web.organisation.engine.clock
+    web.organisation.engine.clock = lambda: later() + 91 * 86400
+    try:
+        choice = {"@odata.type": f"{CRM}OptionSetMetadata", "Name": "new_later", "Options": []}
+        assert web.call("POST", "GlobalOptionSetDefinitions", choice).status == 204
+        assert changes(web, query, ClientVersionStamp=f"'{first}'").fault == (400, "0x80044352")
+        assert since(fifth)[1] == {}
+    finally:
+        web.organisation.engine.clock = later
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.parity.conftest import ROOT, Answer, Web
+from tests.parity.conftest import Answer, Web
 
 CRM = "Microsoft.Dynamics.CRM"
 
@@ -217,71 +217,6 @@ def test_several_rows_are_deleted_or_none(web: Web) -> None:
     assert all(web.get(f"accounts({id})?$select=name").status == 200 for id in ids)
     assert action(web, f"accounts/{CRM}.DeleteMultiple", Targets=targets[:3]).status == 204
     assert all(web.get(f"accounts({id})").status == 404 for id in ids)
-
-
-def query(name: str, *conditions: tuple[str, str, tuple[Any, ...]], **more: Any) -> dict[str, Any]:
-    return {
-        "EntityName": "account",
-        "Criteria": {
-            "FilterOperator": "And",
-            "Conditions": [
-                {
-                    "AttributeName": attribute,
-                    "Operator": operator,
-                    "Values": [{"Value": str(value), "Type": "System.String"} for value in values],
-                }
-                for attribute, operator, values in (("name", "Equal", (name,)), *conditions)
-            ],
-        },
-        **more,
-    }
-
-
-def test_a_bulk_deletion_deletes_what_its_query_finds(web: Web) -> None:
-    name = web.name("bulk")
-    ids = [web.make("accounts", name=name, numberofemployees=number) for number in range(5)]
-    kept = web.make("accounts", name=f"{name} not")
-    found = query(name, ("numberofemployees", "GreaterEqual", (1,)))
-    answer = action(web, "BulkDelete", QuerySet=[found], JobName="Clean", SendEmailNotification=False, ToRecipients=[],
-                    CCRecipients=[], RecurrencePattern="", StartDateTime="2026-01-01T00:00:00Z")  # fmt: skip
-    assert answer.status == 200, answer.text
-    job = web.get(
-        f"asyncoperations({answer.json['JobId']})?$select=name,statecode,statuscode,operationtype,message"
-    ).json
-    assert (job["name"], job["statecode"], job["statuscode"], job["operationtype"]) == ("Clean", 3, 30, 13)
-    assert [web.get(f"accounts({id})").status for id in ids] == [200, 404, 404, 404, 404]
-    assert web.get(f"accounts({kept})").status == 200
-    again = action(web, "BulkDelete", QuerySet=[found], JobName="Later", RecurrencePattern="FREQ=DAILY")
-    assert again.status == 501
-    linked = query(
-        name,
-        LinkEntities=[{
-            "LinkFromEntityName": "account", "LinkFromAttributeName": "primarycontactid",
-            "LinkToEntityName": "contact", "LinkToAttributeName": "contactid", "JoinOperator": "Inner",
-        }],
-    )  # fmt: skip
-    assert action(web, "BulkDelete", QuerySet=[linked], JobName="Linked").status == 200
-    assert web.get(f"accounts({ids[0]})").status == 200
-    for broken in (
-        {"EntityName": "nothing"},
-        {
-            "EntityName": "account",
-            "Criteria": {"Conditions": [{"AttributeName": "name", "Operator": "Sounds"}]},
-        },
-        {"EntityName": "account", "Criteria": {"Filters": "x"}},
-        {"Criteria": {}},
-        {"EntityName": "account", "QueryType": "x"},
-        {
-            "EntityName": "account",
-            "Criteria": {"Conditions": [{"AttributeName": "nmae", "Operator": "Null"}]},
-        },
-        "account",
-    ):
-        refused = action(web, "BulkDelete", QuerySet=[broken], JobName="Broken")
-        assert refused.status in (400, 404, 501), (broken, refused.text)
-        assert refused.json["error"]["code"].startswith("0x8")
-    assert web.get(f"accounts({ids[0]})").status == 200
-    assert ROOT
 
 
 @pytest.mark.parametrize(

@@ -210,3 +210,30 @@ def test_a_killed_server_comes_back_with_all_it_acknowledged_and_nothing_half(tm
             server.terminate()
             server.communicate(timeout=30)
             assert server.returncode == 0
+
+
+def test_a_job_of_a_killed_server_is_ended_by_the_next_one(tmp_path: Path) -> None:
+    names = {"EntityName": "account", "Criteria": {"Conditions": [
+        {"AttributeName": "name", "Operator": "BeginsWith", "Values": [{"Value": "Doomed", "Type": "System.String"}]}
+    ]}}  # fmt: skip
+    total, job, seen = 3000, "", 0
+    for life in range(4):
+        with served(tmp_path) as (attacker, server):
+            if life == 0:
+                for start in range(0, total, 1000):
+                    targets = [
+                        {"@odata.type": "Microsoft.Dynamics.CRM.account", "name": f"Doomed {n}"}
+                        for n in range(start, start + 1000)
+                    ]
+                    many = "accounts/Microsoft.Dynamics.CRM.CreateMultiple"
+                    assert attacker.ask("POST", many, {"Targets": targets}).status == 200
+                asked = attacker.ask("POST", "BulkDelete", {"QuerySet": [names], "JobName": "Killed"})
+                job = json.loads(asked.text)["JobId"]
+            path = f"bulkdeleteoperations?$filter=_asyncoperationid_value eq {job}".replace(" ", "%20")
+            while True:
+                (row,) = json.loads(attacker.ask("GET", path).text)["value"]
+                if row["statecode"] == 3 or (life < 3 and row["successcount"] > seen):
+                    break
+            seen = row["successcount"]
+            os.kill(server.pid, signal.SIGKILL)
+    assert (row["statuscode"], row["successcount"], row["failurecount"]) == (30, total, 0)

@@ -14,9 +14,10 @@ from orgstead.engine.dates import Calendar
 from orgstead.engine.handlers import links, reads, rows
 from orgstead.engine.hooks import Hooks
 from orgstead.engine.ids import new_id
-from orgstead.engine.ports import Blobs, Clock, UnitOfWork
+from orgstead.engine.ports import Blobs, Clock, QueryText, UnitOfWork
 from orgstead.engine.registry import Handler
 from orgstead.errors import fault
+from orgstead.model.history import noted
 from orgstead.model.messages import (
     Associate,
     Create,
@@ -76,6 +77,10 @@ class Home(Protocol):
     def blobs(self) -> Blobs:
         """Where the content of files lies."""
 
+    @property
+    def queries(self) -> QueryText:
+        """How queries are kept."""
+
     def handler_in(self, schema: Schema, name: str) -> Handler:
         """The handler of a message in a given schema; raises UnknownMessage."""
 
@@ -85,7 +90,7 @@ class Frame:
 
     __slots__ = (
         "_calendar", "_home", "caller", "cascade", "depth", "horizon", "now", "options", "parameters", "principals",
-        "results", "schema", "target", "unit",
+        "results", "schema", "target", "unit", "woken",
     )  # fmt: skip
 
     def __init__(
@@ -99,6 +104,7 @@ class Frame:
         self.depth = 0
         self.cascade = 0
         self.horizon = 0
+        self.woken = False
         self.schema = schema
         self.results: list[Result] = []
         self.parameters: Mapping[str, Any] = {}
@@ -116,6 +122,11 @@ class Frame:
     def blobs(self) -> Blobs:
         """Where the content of files lies."""
         return self._home.blobs
+
+    @property
+    def queries(self) -> QueryText:
+        """How queries are kept."""
+        return self._home.queries
 
     @property
     def calendar(self) -> Calendar:
@@ -164,6 +175,19 @@ class Frame:
             return self.send(message)
         finally:
             self.caller = caller
+
+    @contextmanager
+    def acting(self, caller: Caller) -> Iterator[None]:
+        """Run what is inside on behalf of another caller."""
+        before, self.caller = self.caller, caller
+        try:
+            yield
+        finally:
+            self.caller = before
+
+    def wake_workers(self) -> None:
+        """Say that there is a job to do once this transaction has committed."""
+        self.woken = True
 
     def _execute(self, message: Execute) -> Result:
         handler = self._home.handler_in(self.schema, message.name)
@@ -250,5 +274,5 @@ class Frame:
 
     def replace_schema(self, new: Schema) -> None:
         """Migrate the database to ``new``; the engine publishes it when the unit of work has ended well."""
-        self.unit.migrate(self.schema, new)
-        self.schema = new
+        self.schema, old = noted(self.schema, new, self.now), self.schema
+        self.unit.migrate(old, self.schema)

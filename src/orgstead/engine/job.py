@@ -15,7 +15,7 @@ DEFINING = frozenset({"customapi", "customapirequestparameter", "customapirespon
 class Job:
     """Messages that run in one transaction on behalf of one caller, and what became of them."""
 
-    __slots__ = ("caller", "horizon", "messages", "options", "outcome")
+    __slots__ = ("caller", "horizon", "messages", "options", "outcome", "woken")
 
     def __init__(self, messages: Sequence[Message], caller: Caller, options: Options = Options()) -> None:
         self.messages = messages
@@ -23,6 +23,8 @@ class Job:
         self.options = options
         self.outcome: list[Result] | Exception = []
         self.horizon = 0
+        # Whether there is something for the job runner.
+        self.woken = False
 
 
 def changes_definitions(message: Message) -> bool:

@@ -5,7 +5,7 @@ for a write binds the values, runs the hooks of stage 20, checks invariants, wri
 the hooks of stage 40. A unit of work commits when all messages of an atomic run succeeded.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from orgstead.engine.bind import Bound
@@ -14,7 +14,7 @@ from orgstead.engine.custom import Function, handler_of
 from orgstead.engine.frame import Frame
 from orgstead.engine.hooks import Hooks, shipped
 from orgstead.engine.job import Job, changes_definitions, lost_a_race
-from orgstead.engine.ports import Blobs, Clock, RolledBack, Store, UnitOfWork
+from orgstead.engine.ports import Blobs, Clock, QueryText, RolledBack, Store, UnitOfWork
 from orgstead.engine.registry import Handler, Registry
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import (
@@ -42,6 +42,7 @@ class Engine:
         registry: Registry | None = None,
         hooks: Hooks | None = None,
         blobs: Blobs | None = None,
+        queries: QueryText | None = None,
         functions: Mapping[str, Function] = MappingProxyType({}),
         shared: bool = False,
     ) -> None:
@@ -50,12 +51,15 @@ class Engine:
         self.registry = registry or Registry()
         self.hooks = hooks or Hooks(shipped())
         self._blobs = blobs
+        self._queries = queries
         self._functions = functions
         self.schema = store.load_schema()
         # Other processes change definitions in a shared database: every run looks whether they have.
         self._shared = shared
         # Counts the changes of users, teams, roles and business units.
         self.people = 0
+        # Told, in whatever thread, that a transaction with something for the job runner has committed.
+        self.on_jobs: Callable[[], None] | None = None
         self.bound: dict[tuple[int, Query, bool, Rights | None], Bound] = {}
 
     @property
@@ -64,6 +68,13 @@ class Engine:
         if self._blobs is None:
             raise fault("NotSupported", feature="Content of files")
         return self._blobs
+
+    @property
+    def queries(self) -> QueryText:
+        """How queries are kept; raises NotSupported in an engine that was made without."""
+        if self._queries is None:
+            raise fault("NotSupported", feature="Keeping queries")
+        return self._queries
 
     def handler(self, name: str) -> Handler:
         """The handler of a message, a shipped one or a custom API; raises UnknownMessage."""
@@ -149,6 +160,8 @@ class Engine:
             outcomes = [error] * len(jobs)
         else:
             self.schema = schema
+            if self.on_jobs is not None and any(job.woken for job in jobs):
+                self.on_jobs()
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.outcome = outcome
 
@@ -183,4 +196,5 @@ class Engine:
             except Fault as error:
                 error.index = index
                 raise
+        job.woken = frame.woken
         return frame.results, frame.schema

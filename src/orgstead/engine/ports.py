@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from orgstead.model.plan import Plan
+from orgstead.model.query import Query
 from orgstead.model.schema import Schema, Table
 
-__all__ = ["Blobs", "BudgetExceeded", "Clock", "RolledBack", "Store", "UnitOfWork"]
+__all__ = ["Blobs", "BudgetExceeded", "Clock", "QueryText", "RolledBack", "Store", "UnitOfWork"]
 
 # Seconds since 1970 in UTC; the admin plane may set and advance it.
 Clock = Callable[[], float]
@@ -118,3 +119,13 @@ class Blobs(Protocol):
 
     def older(self, than: float) -> Iterator[str]:
         """Keys of the pieces that were written before a time, in seconds since 1970."""
+
+
+class QueryText(Protocol):
+    """Queries as text that can be kept."""
+
+    def write(self, query: Query) -> str:
+        """The text of a query; raises NotSupported for one that has none."""
+
+    def read(self, text: str) -> Query:
+        """The query of a text; raises the faults of its language."""

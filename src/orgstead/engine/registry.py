@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orgstead.engine.context import Caller
-from orgstead.engine.ports import Blobs, UnitOfWork
+from orgstead.engine.ports import Blobs, QueryText, UnitOfWork
 from orgstead.errors import fault
 from orgstead.model.messages import Message, Options, Result, Signature
 from orgstead.model.record import Ref
@@ -48,6 +48,10 @@ class Call(Protocol):
         """Where the content of files lies."""
 
     @property
+    def queries(self) -> QueryText:
+        """How queries are kept."""
+
+    @property
     def now(self) -> str:
         """The time of this request as canonical text."""
 
@@ -68,6 +72,12 @@ class Call(Protocol):
 
     def send_as_system(self, message: Message) -> Result:
         """Run a message as the product's own work: with all rights, and on columns that no user sets."""
+
+    def acting(self, caller: Caller) -> AbstractContextManager[None]:
+        """Run what is inside on behalf of another caller."""
+
+    def wake_workers(self) -> None:
+        """Say that there is a job to do once this transaction has committed."""
 
     def people_changed(self) -> None:
         """Say that users, teams, roles or business units are no longer what they were."""

@@ -266,7 +266,8 @@ class Plan:
 
     ``seek`` is the cursor as parameters, one per ``order`` entry, None where the cursor's value is null.
     ``limit`` and ``offset`` are parameters. ``keyed`` says that the order ends in the primary key, so that
-    pages can be walked by seeking.
+    pages can be walked by seeking. ``claiming`` locks the rows for the transaction and passes over those that others
+    have locked.
     """
 
     source: Source
@@ -284,6 +285,7 @@ class Plan:
     distinct: bool = False
     keyed: bool = False
     partition: Col | None = None
+    claiming: bool = False
     _hash: int | None = field(default=None, init=False, compare=False, repr=False)
 
     def __hash__(self) -> int:
@@ -293,6 +295,7 @@ class Plan:
             known = hash((
                 self.source, self.outputs, self.nested, self.children, self.joins, self.where, self.groups, self.having,
                 self.order, self.seek, self.limit, self.offset, self.distinct, self.keyed, self.partition,
+                self.claiming,
             ))  # fmt: skip
             object.__setattr__(self, "_hash", known)
         return known

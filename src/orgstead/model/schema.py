@@ -266,9 +266,26 @@ class CustomApi:
     returns: tuple[ApiValue, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """The last change of a definition: at which version of the schema, when, and whether it has gone since.
+
+    ``kind`` is Entity, Attribute, Relationship, OptionSet or Key.
+    """
+
+    kind: str
+    version: int
+    on: str
+    gone: bool = False
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Schema:
-    """All definitions at one version. Look-ups by other names than the logical one belong to the wires."""
+    """All definitions at one version. Look-ups by other names than the logical one belong to the wires.
+
+    ``history`` has the changes of definitions by their ids, as far as they are remembered: all that are younger than
+    the version ``forgotten``.
+    """
 
     version: int
     tables: Mapping[str, Table]
@@ -276,6 +293,8 @@ class Schema:
     many_to_many: Mapping[str, ManyToMany]
     choices: Mapping[str, Choice] = field(default_factory=dict)
     apis: Mapping[str, CustomApi] = field(default_factory=dict)
+    history: Mapping[str, Noted] = field(default_factory=dict)
+    forgotten: int = 0
 
     @classmethod
     def empty(cls) -> "Schema":

@@ -6,7 +6,9 @@ depend on the schema; everything else is a handful of fixed routes.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -37,6 +39,9 @@ from orgstead.wire.odata.response import dump, failure
 __all__ = ["Application"]
 
 log = structlog.get_logger()
+
+# What runs beside the requests.
+Background = AbstractAsyncContextManager[Any]
 
 API = "/api/data/"
 PICTURE = "/Image/download.aspx"
@@ -73,6 +78,7 @@ class Application:
         authority: AuthorizationServer,
         callers: Callers,
         admin: Admin,
+        background: Background,
     ) -> None:
         self._config = config
         self._own_urls = tuple(own_urls)
@@ -80,6 +86,7 @@ class Application:
         self._authority = authority
         self._callers = callers
         self._admin = admin
+        self.background = background
         self._trusted = frozenset(config.trusted_proxies)
         self._signing_in = asyncio.Semaphore(4)
         self._audiences: dict[str, frozenset[str]] = {}
@@ -88,7 +95,7 @@ class Application:
         """Answer one request; other kinds of ASGI scopes are refused."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
-                await _lifespan(receive, send)
+                await self._lifespan(receive, send)
                 return
             raise NotImplementedError(scope["type"])
         raw = scope["raw_path"].decode("latin-1")
@@ -107,6 +114,14 @@ class Application:
         except Fault as error:
             reply = failure(error)
             await send_answer(send, reply.status, (*reply.headers, *COMMON), reply.body)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """Work in the background for as long as whoever embeds the application says."""
+        await receive()
+        async with self.background:
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _api(
         self, scope: Scope, receive: Receive, send: Send, raw: str, headers: Mapping[str, str], origin: str
@@ -215,11 +230,3 @@ class Application:
                 headers=(("Content-Type", "application/json"), ("Cache-Control", "no-store")),
                 body=dump(said),
             )
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

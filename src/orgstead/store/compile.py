@@ -127,6 +127,8 @@ class _Compiler:
             sql += f" LIMIT {self.param(plan.limit)}"
             if plan.offset is not None:
                 sql += f" OFFSET {self.param(plan.offset)}"
+        if plan.claiming:
+            sql += self.dialect.claim
         return self.done(sql, outputs)
 
     def per_parent(self, partition: Col, outputs: list[Output]) -> Compiled:

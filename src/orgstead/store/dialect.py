@@ -21,6 +21,7 @@ class Dialect:
     name_type = "TEXT"
     # What is written behind the reading of a whole row in a transaction that is going to write it.
     lock = ""
+    claim = ""
 
     def wide(self, params: Sequence[Any]) -> bool:
         """Whether these values need the second variant of a text."""

@@ -47,6 +47,7 @@ class PostgreSQL(Dialect):
 
     name_type = TECHNICAL
     lock = " FOR UPDATE"
+    claim = " FOR UPDATE SKIP LOCKED"
 
     def wide(self, params: Sequence[Any]) -> bool:
         """Whether a number is no int8: columns of whole numbers are then compared as numeric, past their indexes."""

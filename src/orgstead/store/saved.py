@@ -6,18 +6,21 @@ from typing import Any
 
 import msgspec
 
-from orgstead.model.schema import Choice, CustomApi, ManyToMany, OneToMany, Schema, Table
+from orgstead.model.schema import Choice, CustomApi, ManyToMany, Noted, OneToMany, Schema, Table
 
-__all__ = ["VERSION", "changes", "create", "read_schema", "write_body"]
+__all__ = ["FORGOTTEN", "VERSION", "changes", "create", "read_schema", "write_body"]
 
 # The setting that holds the schema's version.
 VERSION = "schema_version"
+# The setting that holds the version up to which changes of definitions are forgotten.
+FORGOTTEN = "schema_forgotten"
 KINDS: Mapping[str, Any] = {
     "table": Table,
     "one_to_many": OneToMany,
     "many_to_many": ManyToMany,
     "choice": Choice,
     "api": CustomApi,
+    "history": Noted,
 }
 
 
@@ -52,10 +55,12 @@ def _default(field: Any) -> Any:
 def read_schema(rows: Iterable[Sequence[str]]) -> Schema:
     """The schema out of its saved rows and the row of its version; empty without one."""
     found: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
-    version = 0
+    version = forgotten = 0
     for kind, name, body in rows:
         if kind == VERSION:
             version = int(body)
+        elif kind == FORGOTTEN:
+            forgotten = int(body)
         else:
             found[kind][name] = _decoders[kind].decode(body)
     return Schema(
@@ -65,6 +70,8 @@ def read_schema(rows: Iterable[Sequence[str]]) -> Schema:
         many_to_many=found["many_to_many"],
         choices=found["choice"],
         apis=found["api"],
+        history=found["history"],
+        forgotten=forgotten,
     )
 
 
@@ -79,6 +86,7 @@ def changes(old: Schema, new: Schema) -> Iterator[tuple[str, str, Any | None]]:
         ("many_to_many", old.many_to_many, new.many_to_many),
         ("choice", old.choices, new.choices),
         ("api", old.apis, new.apis),
+        ("history", old.history, new.history),
     ):
         for name in before.keys() - after.keys():
             yield kind, name, None

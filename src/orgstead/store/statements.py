@@ -54,7 +54,8 @@ class Statements:
         self.delete_setting = f'DELETE FROM {setting} WHERE "name" = {name}'
         self.read_definitions = (
             'SELECT "kind", "name", "body" FROM "orgstead_definition" '
-            f"""UNION ALL SELECT "name", '', "value" FROM {setting} WHERE "name" = 'schema_version'"""
+            f"""UNION ALL SELECT "name", '', "value" FROM {setting} """
+            """WHERE "name" IN ('schema_version', 'schema_forgotten')"""
         )
         values = ", ".join(self._placeholders(3))
         self.write_definition = (

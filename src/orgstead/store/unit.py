@@ -175,6 +175,8 @@ class BaseUnit:
                 values = (kind, name, saved.write_body(definition))
                 self.change(self.statements.write_definition, [self.argument(value) for value in values])
         self.write_setting(saved.VERSION, str(new.version))
+        if new.forgotten != old.forgotten:
+            self.write_setting(saved.FORGOTTEN, str(new.forgotten))
 
     def schema_version(self, *, changing: bool = False) -> int:
         """The version of the saved schema, 0 when there is none."""

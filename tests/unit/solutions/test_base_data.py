@@ -94,7 +94,8 @@ OWNED_THROUGH_A_PARENT = {
 # Columns that Microsoft's reference names per table, companions and labels included.
 MINIMUM_COLUMNS = {
     "account": 200, "activityparty": 30, "activitypointer": 75, "annotation": 40, "appointment": 90,
-    "asyncoperation": 65, "businessunit": 80, "calendar": 25, "campaign": 60, "competitor": 85,
+    "asyncoperation": 65, "bulkdeletefailure": 10, "bulkdeleteoperation": 22,
+    "businessunit": 80, "calendar": 25, "campaign": 60, "competitor": 85,
     "connection": 50, "connectionrole": 30, "contact": 280, "customeraddress": 50, "email": 130, "fax": 70,
     "incident": 130, "incidentresolution": 95, "invoice": 110, "invoicedetail": 90, "lead": 200,
     "letter": 70, "list": 50, "listmember": 25, "opportunity": 160, "opportunityclose": 100,

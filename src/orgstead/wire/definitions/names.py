@@ -542,8 +542,11 @@ LabelQuery LabelQueryExpression
 DeletedMetadataCollection
 Count Int32
 IsReadOnly Boolean
-Keys String*
-Values String*
+Keys DeletedMetadataFilters*
+Values GuidCollection*
+
+GuidCollection
+Items Guid*
 
 ColumnSet
 AllColumns Boolean

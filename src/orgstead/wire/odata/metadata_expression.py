@@ -4,11 +4,13 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/
 https://learn.microsoft.com/power-apps/developer/data-platform/query-schema-definitions
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orgstead.errors import Fault, fault
 from orgstead.languages.odata.aliases import parameter_values
+from orgstead.languages.odata.literals import EnumLiteral
 from orgstead.model.schema import Schema
 from orgstead.wire.definitions.definition import Definition
 from orgstead.wire.definitions.labels import LANGUAGE, MAX_LANGUAGES
@@ -31,14 +33,16 @@ QUERIES = {
 }
 ALWAYS = ("LogicalName", "SchemaName", "MetadataId", "HasChanged")
 PARAMETERS = frozenset({"Query", "ClientVersionStamp", "DeletedMetadataFilters", "RetrieveAllSettings"})
+DELETED = ("Entity", "Attribute", "Relationship", "Label", "OptionSet")
+_STAMP = re.compile(r"[0-9]{1,18}")
 Test = Callable[[Mapping[str, Any]], bool]
 
 
 def retrieve_metadata_changes(segment: Segment, query: str, schema: Schema, base: str) -> Reply:
     """The answer to a GET of the function.
 
-    The stamp is the version of the schema. A client that gives one of an earlier version is told to read all
-    again (VersionStampExpired); with the present one nothing has changed.
+    The stamp is the version of the schema. With that of an earlier one only what has changed or gone since is
+    answered; a client whose stamp is older than what is remembered is told to read all again (VersionStampExpired).
     """
     aliases = parameter_values(query) if query else {}
     given = {name: _argument(value, aliases) for name, value in segment.pairs}
@@ -49,20 +53,65 @@ def retrieve_metadata_changes(segment: Segment, query: str, schema: Schema, base
     asked = given.get("Query")
     if asked is None:
         asked = {}
-    reader = _Reader(asked)
-    stamp = str(schema.version)
-    client = given.get("ClientVersionStamp")
-    if client is not None and client != stamp:
-        raise fault("VersionStampExpired")
-    found = [] if client is not None else reader.entities(catalog(schema).entities)
+    since = _since(given.get("ClientVersionStamp"), schema)
+    filters = _kinds(given.get("DeletedMetadataFilters"))
+    reader = _Reader(asked, None if since is None else _after(schema, since))
+    found = [] if since == schema.version else reader.entities(catalog(schema).entities)
     return json_reply(
         {
             "@odata.context": f"{base}$metadata#{NAMESPACE}RetrieveMetadataChangesResponse",
-            "ServerVersionStamp": stamp,
-            "DeletedMetadata": {"Count": 0, "IsReadOnly": False, "Keys": [], "Values": []},
+            "ServerVersionStamp": str(schema.version),
+            "DeletedMetadata": _deleted(schema, since, filters),
             "EntityMetadata": found,
         }
     )
+
+
+def _since(stamp: Any, schema: Schema) -> int | None:
+    """The version of a client's stamp; None without one. Raises VersionStampExpired."""
+    if stamp is None:
+        return None
+    if not isinstance(stamp, str) or not _STAMP.fullmatch(stamp):
+        raise fault("VersionStampExpired")
+    if not max(schema.forgotten, 1) <= int(stamp) <= schema.version:
+        raise fault("VersionStampExpired")
+    return int(stamp)
+
+
+def _after(schema: Schema, since: int) -> frozenset[str]:
+    """The ids of the definitions that have changed since."""
+    return frozenset(id for id, note in schema.history.items() if note.version > since and not note.gone)
+
+
+def _kinds(filters: Any) -> Sequence[str]:
+    """The kinds of definitions that a value of DeletedMetadataFilters names; without one none are told."""
+    if filters is None:
+        return ()
+    known = ENUM_TYPES["DeletedMetadataFilters"]
+    text = filters.member if isinstance(filters, EnumLiteral) else str(filters)
+    names = [each.strip() for each in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise _wrong(f"{name[:50]} is none of DeletedMetadataFilters")
+    if "All" in names:
+        return DELETED
+    return tuple(kind for kind in DELETED if kind in names or (kind == "Entity" and "Default" in names))
+
+
+def _deleted(schema: Schema, since: int | None, kinds: Sequence[str]) -> dict[str, Any]:
+    """What has gone since, by kind."""
+    gone = {
+        kind: sorted(
+            id
+            for id, note in schema.history.items()
+            if note.gone and note.kind == kind and note.version > since
+        )
+        for kind in kinds
+        if since is not None
+    }
+    told = {kind: ids for kind, ids in gone.items() if ids}
+    values = [{"Items": ids} for ids in told.values()]
+    return {"Count": len(told), "IsReadOnly": False, "Keys": list(told), "Values": values}
 
 
 def _argument(value: Any, aliases: Mapping[str, Any]) -> Any:
@@ -78,9 +127,9 @@ def _wrong(reason: str) -> Fault:
 
 
 class _Reader:
-    """One EntityQueryExpression."""
+    """One EntityQueryExpression; ``changed`` are the ids that it is about, None for all."""
 
-    def __init__(self, query: Any) -> None:
+    def __init__(self, query: Any, changed: frozenset[str] | None = None) -> None:
         known = (
             "Criteria",
             "Properties",
@@ -91,6 +140,7 @@ class _Reader:
             "ExtensionData",
         )
         self.query = _object(query, "Query", known)
+        self.changed = changed
         self.conditions = 0
         self.labels = _labels_wanted(self.query.get("LabelQuery"))
 
@@ -111,18 +161,28 @@ class _Reader:
         rows = []
         for definition in definitions:
             if test(definition.values):
-                row = _written(definition, wanted, "EntityMetadata", self.labels)
+                row = self.written(definition, wanted, "EntityMetadata")
+                news = self.changed is None or definition.id in self.changed
                 for link, (keep, columns) in parts.items():
                     found = definition.links[link]()
                     declared = properties_of("EntityMetadata")[1][link].type
                     members = found if isinstance(found, Sequence) else ()
                     row[link] = [
-                        _written(each, columns, declared, self.labels)
+                        self.written(each, columns, declared)
                         for each in members
-                        if keep(each.values)
+                        if keep(each.values) and (self.changed is None or each.id in self.changed)
                     ]
-                rows.append(row)
+                    news = news or bool(row[link])
+                if news:
+                    rows.append(row)
         return rows
+
+    def written(self, definition: Definition, columns: Sequence[str] | None, declared: str) -> dict[str, Any]:
+        """A definition as a complex value that says whether it has changed when that was the question."""
+        row = _written(definition, columns, declared, self.labels)
+        if self.changed is not None:
+            row["HasChanged"] = definition.id in self.changed
+        return row
 
     def properties(self, value: Any, type_name: str) -> Sequence[str] | None:
         """The names of a MetadataPropertiesExpression; None means all."""

@@ -1,0 +1,281 @@
+"""The work of the job runner: what is due, who takes it, a piece of it. No client can call these messages."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import structlog
+
+from orgstead.engine.callers import load_caller
+from orgstead.engine.jobs import (
+    CANCELED,
+    CANCELING,
+    FAILED,
+    IN_PROGRESS,
+    JOBS,
+    OPERATIONS,
+    PAUSING,
+    SUCCEEDED,
+    WAITING,
+    Kind,
+    Task,
+    find_kind,
+    next_run,
+)
+from orgstead.engine.ports import RolledBack
+from orgstead.engine.registry import OPEN, Call, handles
+from orgstead.errors import Fault, fault
+from orgstead.model.messages import Update
+from orgstead.model.plan import (
+    AllOf,
+    AnyOf,
+    Col,
+    IsNull,
+    NoneOf,
+    OneOf,
+    Output,
+    Param,
+    Plan,
+    Related,
+    Sort,
+    Source,
+    Test,
+)
+from orgstead.model.record import Record, Ref
+from orgstead.model.schema import Table
+
+__all__ = ["claim_jobs", "count_due", "put_back_job", "release_jobs", "see_host", "work_on_job"]
+
+log = structlog.get_logger()
+
+HOSTS = "orgstead_host"
+# A host that was not seen for so long is gone, and others take over what it had taken.
+LEASE = timedelta(seconds=60)
+# A job that its process did not survive so often is given up.
+MAX_ATTEMPTS = 5
+MAX_RELEASED = 10_000
+MAX_WAIT = 300
+TRANSIENT = frozenset({"StoreBusy", "StoreFailure", "SqlTimeout"})
+
+
+@lru_cache(maxsize=16)
+def _due(table: Table, *, claiming: bool) -> Plan:
+    """Jobs that may begin by the time in parameter 0, out of other lanes than those of parameter 1."""
+    columns = {name: Col("t0", table.columns[name]) for name in ("orgstead_jobid", "kind", "lane", "number")}
+    key, number = columns["orgstead_jobid"], columns["number"]
+    due, lane = Col("t0", table.columns["due"]), columns["lane"]
+    token, held = Col("t0", table.columns["token"]), Col("t0", table.columns["held"])
+    other = Source("t1", table)
+    earlier = Related(
+        other,
+        (
+            Test("eq", Col("t1", table.columns["token"]), token),
+            Test("lt", Col("t1", table.columns["number"]), number),
+        ),
+    )
+    return Plan(
+        source=Source("t0", table),
+        outputs=tuple(Output(name, of, of.column) for name, of in columns.items()),
+        where=AllOf((
+            IsNull(Col("t0", table.columns["host"])),
+            Test("le", due, Param(0, due.column)),
+            Test("eq", held, Param(3, held.column)),
+            NoneOf(OneOf(lane, Param(1, lane.column, many=True))),
+            AnyOf((IsNull(token), NoneOf(earlier))),
+        )),
+        order=(Sort(number), Sort(key)),
+        limit=Param(2),
+        claiming=claiming,
+    )  # fmt: skip
+
+
+@handles("CountDueJobs", privilege=OPEN, writes=False)
+def count_due(call: Call) -> int:
+    """1 when a job is due outside the lanes ``Full``, 0 when none is."""
+    plan = _due(call.schema.tables[JOBS], claiming=False)
+    return len(call.unit.fetch(plan, [call.now, tuple(call.parameters["Full"]), 1, False]))
+
+
+@handles("ClaimJobs", privilege=OPEN, heavy=True)
+def claim_jobs(call: Call) -> Sequence[Mapping[str, Any]]:
+    """Take up to ``Limit`` due jobs for ``Host``, of no lane more than ``PerLane``, and none of the lanes ``Full``."""
+    table = call.schema.tables[JOBS]
+    given = call.parameters
+    rows = call.unit.fetch(
+        _due(table, claiming=True), [call.now, tuple(given["Full"]), given["Limit"], False]
+    )
+    taken: list[Mapping[str, Any]] = []
+    lanes: dict[str, int] = {}
+    for id, kind, lane, _ in rows:
+        lanes[lane] = lanes.get(lane, 0) + 1
+        if lanes[lane] <= given["PerLane"]:
+            call.unit.update(table, id, {"host": given["Host"]})
+            taken.append({"id": id, "kind": kind, "lane": lane})
+    return taken
+
+
+@handles("SeeHost", privilege=OPEN)
+def see_host(call: Call) -> None:
+    """Note that ``Host`` is alive, or with ``Gone`` that it ends and wants nothing left behind."""
+    table, host = call.schema.tables[HOSTS], call.parameters["Host"]
+    if call.parameters.get("Gone"):
+        call.unit.delete(table, [host])
+    elif not call.unit.update(table, host, {"seenon": call.now}):
+        call.unit.insert(table, [{"orgstead_hostid": host, "seenon": call.now}])
+
+
+@handles("ReleaseJobs", privilege=OPEN, heavy=True)
+def release_jobs(call: Call) -> int:
+    """Free what hosts had taken that are gone: all but ``Host`` when it is ``Alone``, else those not seen any more."""
+    jobs, hosts = call.schema.tables[JOBS], call.schema.tables[HOSTS]
+    mine, alone = call.parameters["Host"], call.parameters["Alone"]
+    since = (datetime.fromisoformat(call.now) - LEASE).strftime("%Y-%m-%dT%H:%M:%SZ")
+    taken = call.unit.fetch(_taken(jobs), [MAX_RELEASED])
+    gone: dict[str, bool] = {mine: False}
+    released = 0
+    for id, host in taken:
+        if host not in gone:
+            row = call.unit.get(hosts, host, ("seenon",))
+            gone[host] = alone or row is None or row["seenon"] is None or row["seenon"] < since
+        if gone[host]:
+            row = call.unit.get(jobs, id, ("host", "attempts"))
+            if row is not None and row["host"] == host:
+                call.unit.update(jobs, id, {"host": None, "attempts": (row["attempts"] or 0) + 1})
+                released += 1
+    call.unit.delete(hosts, [host for host, is_gone in gone.items() if is_gone])
+    return released
+
+
+@lru_cache(maxsize=4)
+def _taken(table: Table) -> Plan:
+    host, key = Col("t0", table.columns["host"]), Col("t0", table.columns["orgstead_jobid"])
+    return Plan(
+        source=Source("t0", table),
+        outputs=(Output("id", key, key.column), Output("host", host, host.column)),
+        where=NoneOf(IsNull(host)),
+        order=(Sort(host), Sort(key)),
+        limit=Param(0),
+    )
+
+
+@handles("WorkOnJob", privilege=OPEN, heavy=True)
+def work_on_job(call: Call) -> bool:
+    """Do a piece of the job ``Id``, which ``Host`` has taken. Answers whether there is more to do at once."""
+    jobs, operations = call.schema.tables[JOBS], call.schema.tables[OPERATIONS]
+    id, host = call.parameters["Id"], call.parameters["Host"]
+    # In the order in which users who change the job lock the two rows.
+    operation = call.unit.get(operations, id)
+    job = call.unit.get(jobs, id)
+    if job is None or job["host"] != host:
+        return False
+    if operation is None:
+        call.unit.delete(jobs, [id])
+        return False
+    task = Task(
+        id=id,
+        payload=json.loads(job["payload"]),
+        progress=None if job["progress"] is None else json.loads(job["progress"]),
+        attempts=job["attempts"] or 0,
+    )
+    kind = find_kind(job["kind"])
+    status = operation["statuscode"]
+    if status == CANCELING["statuscode"]:
+        _end(call, kind, task, operation, CANCELED, {})
+        return False
+    if status == PAUSING["statuscode"]:
+        call.unit.update(jobs, id, {"host": None, "held": True})
+        _show(call, id, WAITING)
+        return False
+    return _piece(call, kind, task, operation)
+
+
+def _piece(call: Call, kind: Kind | None, task: Task, operation: Mapping[str, Any]) -> bool:
+    if operation["statuscode"] != IN_PROGRESS["statuscode"]:
+        _show(call, task.id, {**IN_PROGRESS, "startedon": call.now, "hostid": call.parameters["Host"]})
+    try:
+        if kind is None:
+            raise fault("NotSupported", feature=f"A job of the kind {operation['messagename']}")
+        if task.attempts >= MAX_ATTEMPTS:
+            raise fault("JobGivenUp", attempts=task.attempts)
+        owner = load_caller(call.unit, call.schema, user_id=operation["ownerid"].id)
+        if owner is None or not owner.enabled:
+            raise fault("UserDisabled", user=operation["ownerid"].id)
+        with call.savepoint(), call.acting(owner):
+            progress = kind.work(call, task)
+    except Fault as error:
+        if error.name in TRANSIENT:
+            raise
+        _end(call, kind, task, operation, FAILED, _told(error))
+        return False
+    except RolledBack:
+        raise
+    except Exception:
+        # A mistake of ours ends one job, and is not tried for ever.
+        log.exception("a job failed", job=task.id)
+        _end(call, kind, task, operation, FAILED, _told(fault("Unexpected")))
+        return False
+    if progress is None:
+        _end(call, kind, task, operation, SUCCEEDED, {})
+        return False
+    call.unit.update(call.schema.tables[JOBS], task.id, {"progress": json.dumps(progress), "attempts": 0})
+    return True
+
+
+def _told(error: Fault) -> Mapping[str, Any]:
+    return {"errorcode": error.signed_code, "message": error.message, "friendlymessage": error.message}
+
+
+def _end(
+    call: Call,
+    kind: Kind | None,
+    task: Task,
+    operation: Mapping[str, Any],
+    status: Mapping[str, int],
+    told: Mapping[str, Any],
+) -> None:
+    """Note how a run of a job ended; a recurring one waits for its next run unless it was canceled."""
+    if kind is not None and kind.ended is not None:
+        kind.ended(call, task, status)
+    jobs, rule = call.schema.tables[JOBS], operation["recurrencepattern"]
+    if rule is not None and status is not CANCELED:
+        due = next_run(rule, operation["recurrencestarttime"] or call.now, call.now)
+        again = {
+            "host": None,
+            "due": due,
+            "progress": None,
+            "attempts": 0,
+            "number": call.unit.next_version(),
+        }
+        call.unit.update(jobs, task.id, again)
+        _show(
+            call, task.id, {**WAITING, **told, "postponeuntil": due, "completedon": call.now, "hostid": None}
+        )
+        return
+    call.unit.delete(jobs, [task.id])
+    began = operation["startedon"] or call.now
+    seconds = (datetime.fromisoformat(call.now) - datetime.fromisoformat(began)).total_seconds()
+    _show(call, task.id, {**status, **told, "completedon": call.now, "executiontimespan": max(0.0, seconds)})
+
+
+def _show(call: Call, id: str, values: Mapping[str, Any]) -> None:
+    """Let everybody see what became of a job."""
+    record = Record(table=OPERATIONS, values=dict(values))
+    call.send_as_system(Update(ref=Ref(OPERATIONS, id), record=record))
+
+
+@handles("PutBackJob", privilege=OPEN)
+def put_back_job(call: Call) -> None:
+    """Give up the job ``Id`` that ``Host`` had taken: for anybody at once, or after a failure (``Late``) later."""
+    jobs, id = call.schema.tables[JOBS], call.parameters["Id"]
+    job = call.unit.get(jobs, id, ("host", "attempts"))
+    if job is None or job["host"] != call.parameters["Host"]:
+        return
+    values: dict[str, Any] = {"host": None}
+    if call.parameters["Late"]:
+        attempts = (job["attempts"] or 0) + 1
+        wait = timedelta(seconds=min(2**attempts, MAX_WAIT))
+        due = (datetime.fromisoformat(call.now) + wait).strftime("%Y-%m-%dT%H:%M:%SZ")
+        values |= {"attempts": attempts, "due": due}
+    call.unit.update(jobs, id, values)

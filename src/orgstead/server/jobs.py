@@ -1,0 +1,126 @@
+"""The job runner: takes system jobs that are due and works on them, a piece at a time, beside what clients ask for."""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from orgstead.engine.context import SYSTEM
+from orgstead.engine.job import Job
+from orgstead.engine.pipeline import Engine
+from orgstead.errors import Fault
+from orgstead.model.messages import Execute
+from orgstead.server.lanes import Lanes
+
+__all__ = ["JobRunner"]
+
+log = structlog.get_logger()
+
+# How often it looks for what it was not told of: jobs of other processes, and those whose time has come.
+EVERY_SECONDS = 1.0
+# How often it says that it is alive, and looks for those that are not.
+BEAT_SECONDS = 20.0
+# Jobs at a time, all in all and of one lane.
+ROOM = 4
+PER_LANE = 2
+
+
+class JobRunner:
+    """Works on the jobs of an engine's organisation as long as the block runs; there may be others in other processes.
+
+    ``alone`` says that there are none: then whatever somebody else has taken is free at once.
+    """
+
+    def __init__(self, engine: Engine, lanes: Lanes, *, alone: bool, seconds: float = EVERY_SECONDS) -> None:
+        self._engine = engine
+        self._lanes = lanes
+        self._alone = alone
+        self._seconds = seconds
+        self._host = str(uuid4())
+        self._woken = asyncio.Event()
+        self._ended = False
+        self._running: set[asyncio.Task[None]] = set()
+        self._busy: Counter[str] = Counter()
+        self._main: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "JobRunner":
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._woken.set)
+
+        self._engine.on_jobs = wake
+        self._main = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._engine.on_jobs = None
+        self._ended = True
+        self._woken.set()
+        if self._main is not None:
+            await self._main
+        await asyncio.gather(*self._running)
+        with suppress(Fault):
+            await self._send("SeeHost", Gone=True)
+
+    async def _send(self, name: str, **parameters: Any) -> Any:
+        execute = Execute(name=name, parameters={"Host": self._host, **parameters})
+        (result,) = await self._lanes.run(Job((execute,), SYSTEM))
+        return result.value
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        beat = loop.time()
+        while not self._ended:
+            self._woken.clear()
+            try:
+                if loop.time() >= beat:
+                    await self._send("SeeHost")
+                    await self._send("ReleaseJobs", Alone=self._alone)
+                    beat = loop.time() + BEAT_SECONDS
+                await self._take()
+            except Fault as error:
+                log.warning("the job runner failed, and tries again", reason=error.message, hint=error.hint)
+            except Exception:
+                log.exception("the job runner failed, and tries again")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), self._seconds)
+
+    async def _take(self) -> None:
+        """Begin as many jobs as there is room for."""
+        while not self._ended and len(self._running) < ROOM:
+            full = [lane for lane, number in self._busy.items() if number >= PER_LANE]
+            if not await self._send("CountDueJobs", Full=full):
+                return
+            room = ROOM - len(self._running)
+            taken = await self._send("ClaimJobs", Full=full, Limit=room, PerLane=PER_LANE)
+            for job in taken:
+                self._busy[job["lane"]] += 1
+                task = asyncio.create_task(self._work(job["id"]))
+                self._running.add(task)
+                task.add_done_callback(partial(self._done, job["lane"]))
+            if not taken:
+                return
+
+    def _done(self, lane: str, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self._busy -= Counter([lane])
+        self._woken.set()
+
+    async def _work(self, id: str) -> None:
+        try:
+            while await self._send("WorkOnJob", Id=id):
+                if self._ended:
+                    await self._send("PutBackJob", Id=id, Late=False)
+                    return
+        except Exception:
+            log.exception("a piece of a job failed, and is tried again", job=id)
+            with suppress(Fault):
+                await self._send("PutBackJob", Id=id, Late=True)
