@@ -44,7 +44,10 @@ class Config:
     """``postgresql://…`` instead of the SQLite file in ``data``."""
 
     files: str | None = None
-    """The directory of the content of files; by default ``files`` in ``data``. Several processes share one."""
+    """Where the content of files lies: a directory, which several processes share, or ``s3://bucket/prefix?endpoint=…``.
+
+    By default it is ``files`` in ``data``.
+    """
 
     extensions: str | None = None
     """A directory of Python files whose functions answer custom APIs. What lies there runs as the server itself."""

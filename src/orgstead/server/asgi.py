@@ -172,8 +172,15 @@ class Application:
                 reply = replace(
                     reply, headers=tuple(each for each in reply.headers if each[0] != "Content-Type")
                 )
-            await send_stream(send, reply.status, (*reply.headers, *extra), stream(), reply.length)
-            return
+            pieces = stream()
+            try:
+                first = await asyncio.to_thread(next, pieces, None)
+            except Fault as error:
+                reply = failure(error)
+            else:
+                headed = (*reply.headers, *extra)
+                await send_stream(send, reply.status, headed, first, pieces, reply.length)
+                return
         await send_answer(send, reply.status, (*reply.headers, *extra), reply.body)
 
     def _own(self, origin: str) -> frozenset[str]:

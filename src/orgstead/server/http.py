@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from functools import lru_cache
 from typing import Any
 
-from orgstead.errors import fault
+from orgstead.errors import Fault, fault
 
 __all__ = [
     "Receive", "Scope", "Send", "body_parts", "headers_of", "origin_of", "read_body", "request_id", "send_answer",
@@ -94,14 +94,27 @@ async def body_parts(receive: Receive, size: int) -> AsyncIterator[bytes]:
 
 
 async def send_stream(
-    send: Send, status: int, headers: Iterable[tuple[str, str]], parts: Iterator[bytes], length: int
+    send: Send,
+    status: int,
+    headers: Iterable[tuple[str, str]],
+    first: bytes | None,
+    parts: Iterator[bytes],
+    length: int,
 ) -> None:
-    """Send an answer whose body is made a part at a time, in a thread."""
+    """Send an answer whose body is made a part at a time, in a thread.
+
+    Raises RuntimeError, which ends the connection, when a part cannot be had: the length has been promised.
+    """
     raw = [(_name(name), value.encode("latin-1", "replace")) for name, value in headers]
     raw.append((b"content-length", str(length).encode()))
     await send({"type": "http.response.start", "status": status, "headers": raw})
-    while (part := await asyncio.to_thread(next, parts, None)) is not None:
+    part = first
+    while part is not None:
         await send({"type": "http.response.body", "body": part, "more_body": True})
+        try:
+            part = await asyncio.to_thread(next, parts, None)
+        except Fault as error:
+            raise RuntimeError(f"content ended early: {error.hint or error.message}") from error
     await send({"type": "http.response.body", "body": b""})
 
 

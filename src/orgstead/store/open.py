@@ -12,6 +12,7 @@ __all__ = ["MEMORY", "open_blobs", "open_store"]
 
 FILE = "organisation.sqlite"
 FILES = "files"
+S3 = "s3://"
 POSTGRESQL = ("postgresql://", "postgres://")
 
 
@@ -32,10 +33,27 @@ def open_store(data: str, database_url: str | None = None) -> Store:
 
 
 def open_blobs(data: str, files: str | None = None) -> Blobs:
-    """Where the content of files lies: in the directory ``files``, else beside the database, or in memory with it."""
+    """Where the content of files lies: in the directory or at the URL ``files``, beside the database, or in memory.
+
+    Raises InvalidArgument for a URL of another kind of storage, StoreFailure when it cannot be reached.
+    """
+    if files is not None and "://" in files:
+        if not files.startswith(S3):
+            raise fault("InvalidArgument", message="The address of a storage of files starts with s3://.")
+        return _objects(files)
     if files is None and data == MEMORY:
         return MemoryBlobs()
     return DirectoryBlobs(Path(files) if files is not None else Path(data) / FILES)
+
+
+def _objects(url: str) -> Blobs:
+    # The client is an extra.
+    try:
+        module = import_module("orgstead.store.objects")
+    except ImportError as error:
+        raise fault("StoreFailure", hint="Files in S3 need the extra: pip install orgstead[s3]") from error
+    blobs: Blobs = module.ObjectBlobs(url)
+    return blobs
 
 
 def _postgres(url: str) -> Store:
