@@ -2,9 +2,11 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +55,37 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         # Reading to the end lets the server write its last lines and end.
         server.communicate(timeout=30)
     assert server.returncode == 0, "the server did not end in order"
+
+
+@contextmanager
+def served(
+    data: Path, *, database_url: str | None = None, **settings: str
+) -> Iterator[tuple[Live, "subprocess.Popen[str]"]]:
+    """A server of a test's own over ``data``; it is killed at the end, if it has not ended by then."""
+    command = [
+        sys.executable,
+        "-m",
+        "orgstead",
+        "serve",
+        "--data",
+        str(data),
+        "--http-port",
+        "0",
+        "--https-port",
+        "0",
+    ]
+    environment = {**os.environ, **{f"ORGSTEAD_{name.upper()}": value for name, value in settings.items()}}
+    if database_url is not None:
+        environment["ORGSTEAD_DATABASE_URL"] = database_url
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=data, env=environment
+    )
+    try:
+        yield _listening(server, data), server
+    finally:
+        if server.poll() is None:
+            server.send_signal(signal.SIGKILL)
+        server.communicate(timeout=30)
 
 
 def _listening(server: "subprocess.Popen[str]", data: Path) -> Live:

@@ -68,6 +68,7 @@ LONG_FOR_A_REASON: Mapping[str, str] = {
 # of these modules): what they lack, and why.
 DATACLASS_EXCEPTIONS: Mapping[str, tuple[frozenset[str], str]] = {
     "engine.hooks.Change": (frozenset({"frozen"}), "hooks exist to change it"),
+    "engine.steps.Passage": (frozenset({"frozen"}), "steps exist to change it"),
     "engine.scope.State": (frozenset({"frozen", "kw_only"}), "gathers parameters while a plan is made"),
     "engine.registry.Registry": (frozenset({"kw_only"}), "it has one field"),
     "model.plan": (frozenset({"kw_only"}), "terms of a tree, which read better without names"),

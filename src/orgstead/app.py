@@ -16,10 +16,12 @@ from orgstead.engine.handlers import (
     bulk,
     changes,
     deletion,
+    deliveries,
     downloads,
     emails,
     files,
     jobs,
+    later,
     lists,
     merge,
     metadata,
@@ -37,7 +39,8 @@ from orgstead.engine.handlers import (
 )
 from orgstead.engine.pipeline import Engine
 from orgstead.engine.ports import Clock, Store
-from orgstead.extensions import functions, load_extensions
+from orgstead.engine.steps import Steps
+from orgstead.extensions import functions, load_extensions, steps
 from orgstead.identity import (
     Application as Registration,
 )
@@ -67,12 +70,15 @@ from orgstead.model.schema import Schema
 from orgstead.server.admin import Admin
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
+from orgstead.server.callouts import Callouts
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.directory import RowDirectory
+from orgstead.server.feed import Feed
 from orgstead.server.housekeeping import Housekeeping
 from orgstead.server.jobs import JobRunner
 from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
+from orgstead.server.outside import Endpoints
 from orgstead.server.run import Listener, bind
 from orgstead.server.run import serve as listen
 from orgstead.solutions.first import FirstIds, first_messages, user_messages
@@ -90,8 +96,8 @@ MAX_PRIVILEGES = 100_000
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, changes, deletion, downloads, emails, files, jobs, lists, merge, metadata, notes, organization, queues, roles,
-    rules, sales, service, sharing, sweep, teams, times, tools,
+    bulk, changes, deletion, deliveries, downloads, emails, files, jobs, later, lists, merge, metadata, notes,
+    organization, queues, roles, rules, sales, service, sharing, sweep, teams, times, tools,
 )  # fmt: skip
 
 
@@ -104,6 +110,7 @@ class Organisation:
     engine: Engine
     directory: RowDirectory
     keys: KeyRing
+    callouts: Callouts
 
     def close(self) -> None:
         """Close the database."""
@@ -125,12 +132,15 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
     load_extensions(config.extensions)
     store = open_store(config.data, config.database_url)
     blobs = open_blobs(config.data, config.files)
+    callouts = Callouts()
     engine = Engine(
         store,
         clock,
         blobs=blobs,
         queries=KeptQueries(),
         functions=functions(),
+        steps=Steps(steps()),
+        outside=Endpoints(callouts),
         shared=config.database_url is not None,
     )
     directory = RowDirectory(engine)
@@ -143,7 +153,9 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
                 _upgrade(engine)
         engine.schema = store.load_schema()
     keys = open_keys(MemoryKeyStore() if config.data == MEMORY else FileKeyStore(Path(config.data) / "keys"))
-    return Organisation(config=config, store=store, engine=engine, directory=directory, keys=keys)
+    return Organisation(
+        config=config, store=store, engine=engine, directory=directory, keys=keys, callouts=callouts
+    )
 
 
 def _digest(store: Store) -> str | None:
@@ -278,7 +290,8 @@ def build_application(
         authority,
         Callers(engine, verifier, clock, inline=inline),
         Admin(config, engine, unsupported),
-        JobRunner(engine, lanes, alone=config.database_url is None),
+        Feed(engine, shared=config.database_url is not None),
+        JobRunner(engine, lanes, alone=config.database_url is None, callouts=organisation.callouts),
     )
 
 
@@ -321,7 +334,7 @@ def serve(config: Config, announce: Callable[[str], None]) -> None:
 
 async def _answer(application: Application, listeners: Sequence[Listener]) -> None:
     async with application.background:
-        await listen(application, listeners)
+        await listen(application, listeners, on_stop=application.stop)
 
 
 def _greeting(config: Config, http: int, https: int, certificates: Certificates) -> str:

@@ -1,4 +1,4 @@
-"""Functions of your own that answer custom APIs.
+"""Functions of your own that answer custom APIs, and that run as steps around messages.
 
 A Python file in the directory that the setting ``extensions`` names, or a module that an installed distribution offers
 under the entry point ``orgstead.extensions``::
@@ -13,30 +13,50 @@ under the entry point ``orgstead.extensions``::
         call.update(call.target, description=f"{call.parameters['Percent']} % off")
         return {"Limit": row["creditlimit"]}
 
-The function runs inside the transaction of the call and with the rights of its caller: what it raises undoes what it
-has done. https://learn.microsoft.com/power-apps/developer/data-platform/custom-api
+    from orgstead import extensions as org
+
+    @org.step("Update", "account", stage=20, filtering={"name"})
+    def tidy(event: org.StepInvocation) -> None:
+        event.values["name"] = event.values["name"].strip()
+
+The function runs inside the transaction of the call and with the rights of its caller: what it raises undoes what has
+been done. https://learn.microsoft.com/power-apps/developer/data-platform/custom-api
+https://learn.microsoft.com/power-apps/developer/data-platform/event-framework
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import UUID, uuid5
+
+import structlog
 
 from orgstead.engine.custom import Function, Refused
 from orgstead.engine.registry import Call
-from orgstead.errors import fault
+from orgstead.engine.steps import Code, Passage
+from orgstead.errors import Fault, fault
 from orgstead.languages.fetchxml import parse_fetchxml
+from orgstead.model.events import Event
 from orgstead.model.messages import Create, Delete, Execute, Message, Retrieve, RetrieveMultiple, Update
 from orgstead.model.query import Query
 from orgstead.model.record import Page, Record, Ref
+from orgstead.model.steps import BEFORE_CHECKS, BEFORE_WRITE, DONE, Image, Step
 
-__all__ = ["Invocation", "Ref", "Refused", "custom_api", "functions", "load_extensions"]
+__all__ = [
+    "Invocation", "Ref", "Refused", "StepInvocation", "custom_api", "functions", "load_extensions", "step", "steps",
+]  # fmt: skip
+
+log = structlog.get_logger()
 
 ENTRY_POINT = "orgstead.extensions"
 Answer = Mapping[str, Any] | None
 
 _functions: dict[str, Function] = {}
+_steps: dict[str, Code] = {}
+NAMESPACE = UUID("0d365000-0000-4000-8000-0000000057e9")
+BEFORE, AFTER = "before", "after"
 
 
 class Invocation:
@@ -87,6 +107,36 @@ class Invocation:
         return self._call.send(message).value
 
 
+class StepInvocation(Invocation):
+    """A message that a function is a step of, and the organisation as its caller may use it.
+
+    ``values`` are the columns that are about to be written (stages 10 and 20: change them) or have been (stage 40);
+    empty for messages that write no row. ``before`` and ``after`` are the stored row before the message and, at stage
+    40, after it. ``parameters`` and ``outputs`` are the message's own, ``shared`` is what its steps pass on.
+    """
+
+    def __init__(self, call: Call, event: Event, passage: Passage) -> None:
+        super().__init__(call)
+        self.event = event
+        self.message = event.message
+        self.stage = event.stage
+        self.depth = event.depth
+        self.parameters = passage.inputs
+        self.outputs = passage.outputs
+        self.shared = passage.shared
+        target = passage.inputs.get("Target")
+        self.target = Ref(event.table, event.id) if passage.table is not None else None
+        self.values: dict[str, Any] = (
+            cast("dict[str, Any]", target.values) if isinstance(target, Record) else {}
+        )
+        self.before = _values(event.pre_images.get(BEFORE))
+        self.after = _values(event.post_images.get(AFTER))
+
+
+def _values(row: Record | None) -> Mapping[str, Any]:
+    return {} if row is None else row.values
+
+
 def _rows(page: Page | None) -> list[dict[str, Any]]:
     if page is None:
         raise TypeError("a page was promised")
@@ -104,6 +154,69 @@ def custom_api(name: str) -> Callable[[Callable[[Invocation], Answer]], Callable
         return function
 
     return register
+
+
+def step(
+    message: str,
+    table: str | None = None,
+    *,
+    stage: int = DONE,
+    filtering: Collection[str] = (),
+    rank: int = 1,
+    asynchronous: bool = False,
+) -> Callable[[Callable[[StepInvocation], None]], Callable[[StepInvocation], None]]:
+    """Let the decorated function run around a message: for the rows of a table, or of every one (None).
+
+    Stage 10 comes before anything is checked, 20 before the row is written, 40 after it. ``filtering``: of an update,
+    only one that names one of these columns. An ``asynchronous`` function runs after the commit, as a system job. What
+    it raises refuses the message: ``Refused`` with a text for the client. Raises InvalidStep for what could not run.
+    """
+    if stage not in (BEFORE_CHECKS, BEFORE_WRITE, DONE) or (asynchronous and stage != DONE):
+        raise fault("InvalidStep", reason="steps run at the stages 10, 20 and 40, asynchronous ones at 40")
+    if filtering and message != "Update":
+        raise fault("InvalidStep", reason="only steps of Update have filtering attributes")
+
+    def register(function: Callable[[StepInvocation], None]) -> Callable[[StepInvocation], None]:
+        name = f"{function.__module__}.{function.__qualname__}"
+        registered = Step(
+            id=str(uuid5(NAMESPACE, f"{name}/{message}/{table}/{stage}")),
+            name=name,
+            message=message,
+            stage=stage,
+            table=table,
+            asynchronous=asynchronous,
+            rank=rank,
+            filtering=tuple(sorted(filtering)),
+            images=(
+                Image(id=name, alias=BEFORE, before=True),
+                Image(id=name, alias=AFTER, after=True),
+            ),
+            function=name,
+        )
+        _steps[registered.id] = Code(step=registered, run=_guarded(name, function))
+        return function
+
+    return register
+
+
+def _guarded(name: str, function: Callable[[StepInvocation], None]) -> Callable[[Call, Event, Passage], None]:
+    def run(call: Call, event: Event, passage: Passage) -> None:
+        try:
+            function(StepInvocation(call, event, passage))
+        except Fault:
+            raise
+        except Refused as error:
+            raise fault("FunctionRefused", message=str(error)) from error
+        except Exception as error:
+            log.error("a step failed", name=name, exc_info=error)
+            raise fault("FunctionFailed", name=name) from error
+
+    return run
+
+
+def steps() -> tuple[Code, ...]:
+    """All functions that have been registered as steps."""
+    return tuple(_steps.values())
 
 
 def functions() -> Mapping[str, Function]:

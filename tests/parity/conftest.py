@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +57,13 @@ class Web:
     def __init__(self, client: TestClient, organisation: Organisation | None = None) -> None:
         self.client = client
         self.organisation = organisation
-        answer = client.post(
+        self.token = ""
+        self.numbers = itertools.count(1)
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        """Get a new token."""
+        answer = self.client.post(
             f"/{TENANT_ID}/oauth2/v2.0/token",
             data={
                 "grant_type": "client_credentials",
@@ -65,7 +73,6 @@ class Web:
             },
         )
         self.token = answer.json()["access_token"]
-        self.numbers = itertools.count(1)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send a request; header names have underscores for hyphens."""
@@ -106,9 +113,25 @@ def web(
     new_postgres_database: Callable[[], str],
 ) -> Iterator[Web]:
     """A signed-in client of a new organisation on each database."""
-    url = new_postgres_database() if request.param == "postgres" else None
-    config = Config(data=str(tmp_path_factory.mktemp("organisation")), database_url=url, sample=False)
-    organisation = open_organisation(config)
-    with TestClient(build_application(organisation, [ORIGIN]), base_url=ORIGIN) as client:
+    with opened(request.param, tmp_path_factory, new_postgres_database) as client:
+        yield client
+
+
+@contextmanager
+def opened(
+    database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    new_postgres_database: Callable[[], str],
+    *,
+    clock: Callable[[], float] = time.time,
+    **settings: Any,
+) -> Iterator[Web]:
+    """A signed-in client of a new organisation on a database."""
+    url = new_postgres_database() if database == "postgres" else None
+    data = str(tmp_path_factory.mktemp("organisation"))
+    config = Config(data=data, database_url=url, sample=False, **settings)
+    organisation = open_organisation(config, clock=clock)
+    application = build_application(organisation, [ORIGIN], clock=clock)
+    with TestClient(application, base_url=ORIGIN) as client:
         yield Web(client, organisation)
     organisation.close()

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.live import LISTENS, Live
+from tests.live import Live
+from tests.live import served as live_over
 from tests.web.hostile import API, Attacker
 
 ROUNDS = 30
@@ -22,21 +22,9 @@ ROUNDS = 30
 
 @contextmanager
 def served(data: Path) -> Iterator[tuple[Attacker, "subprocess.Popen[str]"]]:
-    """A server of this test's own over ``data``; it is killed at the end, if it has not ended by then."""
-    command = [sys.executable, "-m", "orgstead", "serve", "--data", str(data)]
-    server = subprocess.Popen(
-        [*command, "--http-port", "0", "--https-port", "0"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=data,
-    )  # fmt: skip
-    try:
-        assert server.stdout is not None
-        found = next((found for line in server.stdout if (found := LISTENS.search(line))), None)
-        assert found is not None, "the server ended before it listened"
-        yield Attacker(Live(http=found[1], https=found[2], ca="")), server
-    finally:
-        if server.poll() is None:
-            server.send_signal(signal.SIGKILL)
-        server.communicate(timeout=30)
+    """A server of this test's own over ``data``, under attack."""
+    with live_over(data) as (live, server):
+        yield Attacker(live), server
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,12 @@ from orgstead.engine.dates import Calendar
 from orgstead.engine.handlers import links, reads, rows
 from orgstead.engine.hooks import Hooks
 from orgstead.engine.ids import new_id
-from orgstead.engine.ports import Blobs, Clock, QueryText, UnitOfWork
+from orgstead.engine.ports import Blobs, Clock, Outside, QueryText, UnitOfWork
 from orgstead.engine.registry import Handler
+from orgstead.engine.stages import run_stage, wants_row
+from orgstead.engine.steps import Passage, Steps
 from orgstead.errors import fault
+from orgstead.model.events import Event
 from orgstead.model.history import noted
 from orgstead.model.messages import (
     Associate,
@@ -35,6 +38,7 @@ from orgstead.model.messages import (
 from orgstead.model.query import Query
 from orgstead.model.record import Pending, Ref
 from orgstead.model.schema import Schema, Table
+from orgstead.model.steps import BEFORE_CHECKS, BEFORE_WRITE, DONE
 
 __all__ = ["Frame", "Home"]
 
@@ -57,6 +61,9 @@ _CORE: Mapping[type, Callable[[Any, Any], Result]] = {
 }
 
 
+_CHANGING = frozenset({"Create", "Update", "Upsert", "Delete", "Associate", "Disassociate"})
+
+
 @lru_cache(maxsize=8)
 def _canonical(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -68,6 +75,7 @@ class Home(Protocol):
     schema: Schema
     clock: Clock
     hooks: Hooks
+    steps: Steps
     # Counts the changes of users, teams, roles and business units.
     people: int
     # Bound queries whose values are fixed.
@@ -81,6 +89,10 @@ class Home(Protocol):
     def queries(self) -> QueryText:
         """How queries are kept."""
 
+    @property
+    def outside(self) -> Outside:
+        """How endpoints outside are told of events."""
+
     def handler_in(self, schema: Schema, name: str) -> Handler:
         """The handler of a message in a given schema; raises UnknownMessage."""
 
@@ -89,8 +101,9 @@ class Frame:
     """One run of messages in one unit of work: what handlers see as their ``Call``."""
 
     __slots__ = (
-        "_calendar", "_home", "caller", "cascade", "depth", "horizon", "now", "options", "parameters", "principals",
-        "results", "schema", "target", "unit", "woken",
+        "_calendar", "_correlation", "_home", "caller", "cascade", "depth", "horizon", "message", "now", "options",
+        "parameters", "parent", "principals", "results", "schema", "step_depth", "target", "time", "told", "unit",
+        "woken",
     )  # fmt: skip
 
     def __init__(
@@ -98,6 +111,7 @@ class Frame:
     ) -> None:
         self._home = home
         self._calendar: Calendar | None = None
+        self._correlation = ""
         self.unit = unit
         self.caller = caller
         self.options = options
@@ -109,7 +123,12 @@ class Frame:
         self.results: list[Result] = []
         self.parameters: Mapping[str, Any] = {}
         self.target: Ref | str | None = None
-        self.now = _canonical(int(home.clock()))
+        self.time = home.clock()
+        self.now = _canonical(int(self.time))
+        self.message = ""
+        self.step_depth = 1
+        self.parent: Event | None = None
+        self.told: list[Mapping[str, Any]] = []
         # Users and teams that this run has looked at.
         self.principals: dict[str, Caller | None] = {}
 
@@ -129,11 +148,42 @@ class Frame:
         return self._home.queries
 
     @property
+    def steps(self) -> Steps:
+        """The steps that are registered around messages."""
+        return self._home.steps
+
+    @property
+    def outside(self) -> Outside:
+        """How endpoints outside are told of events."""
+        return self._home.outside
+
+    @property
+    def correlation_id(self) -> str:
+        """What all events of this run have in common."""
+        if not self._correlation:
+            self._correlation = new_id()
+        return self._correlation
+
+    @contextmanager
+    def inside(self, event: Event) -> Iterator[None]:
+        """Run what is inside as the work of a step that was set off by an event."""
+        before = self.step_depth, self.parent, self.message
+        self.step_depth, self.parent, self.message = event.depth + 1, event, ""
+        try:
+            yield
+        finally:
+            self.step_depth, self.parent, self.message = before
+
+    @property
     def calendar(self) -> Calendar:
         """The caller's calendar at the time of this run."""
         if self._calendar is None:
             self._calendar = Calendar(now=datetime.strptime(self.now, "%Y-%m-%dT%H:%M:%SZ"))
         return self._calendar
+
+    def writes(self, name: str) -> bool:
+        """Whether the message ``name`` may change something; raises UnknownMessage."""
+        return name in _CHANGING or self._home.handler_in(self.schema, name).writes
 
     def new_id(self) -> str:
         """A new GUID, growing with time."""
@@ -191,10 +241,44 @@ class Frame:
 
     def _execute(self, message: Execute) -> Result:
         handler = self._home.handler_in(self.schema, message.name)
-        check_message(self.caller, message.name, handler.privilege)
-        with self._parameters(message):
-            value = handler.run(self)
+        outer, self.message = self.message, message.name
+        try:
+            with self._parameters(message):
+                if message.name in self.steps.of(self.schema):
+                    value = self._stepwise(handler)
+                else:
+                    check_message(self.caller, message.name, handler.privilege)
+                    value = handler.run(self)
+        finally:
+            self.message = outer
         return value if isinstance(value, Result) else Result(value=value)
+
+    def _stepwise(self, handler: Handler) -> Any:
+        """Run a named message past the steps that are registered for it."""
+        target = self.target
+        bound = target if isinstance(target, Ref) else None
+        name = bound.table if bound is not None else target
+        passage = Passage(
+            message=handler.name,
+            inputs={**self.parameters, **({"Target": bound} if bound is not None else {})},
+            table=self.schema.tables.get(name) if isinstance(name, str) else None,
+        )
+        if bound is not None and passage.table is not None:
+            passage.id = bound.id
+            if wants_row(self, passage):
+                passage.before = self.unit.get(passage.table, bound.id) or {}
+        run_stage(self, BEFORE_CHECKS, passage)
+        check_message(self.caller, handler.name, handler.privilege)
+        run_stage(self, BEFORE_WRITE, passage)
+        given = self.parameters
+        self.parameters = {
+            each: value for each, value in passage.inputs.items() if each in given or each != "Target"
+        }
+        value = handler.run(self)
+        if isinstance(value, Mapping):
+            passage.outputs = dict(value)
+        run_stage(self, DONE, passage)
+        return passage.outputs if isinstance(value, Mapping) else value
 
     @contextmanager
     def _parameters(self, message: Execute) -> Iterator[None]:

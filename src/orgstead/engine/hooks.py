@@ -1,20 +1,30 @@
 """Functions that run around the writing of a row, in the stages of the event framework.
 
-Stage 20 runs inside the transaction before the row is written and may change its values; stage 40 after it.
+Stage 20 runs inside the transaction before the row is written and may change its values; stage 40 after it. Our own
+rules are hooks. What users register, rows and Python functions, are steps (``engine.stages``): they run at the same
+places, of stages 10 and 20 before our rules and of stage 40 after them, so that rules hold for what steps change.
 https://learn.microsoft.com/power-apps/developer/data-platform/event-framework#event-execution-pipeline
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from orgstead.engine.registry import Call
+from orgstead.engine.stages import run_stage
+from orgstead.engine.steps import Passage
+from orgstead.model.events import NOBODY
+from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
+from orgstead.model.steps import DONE
 
-__all__ = ["Change", "Hook", "Hooks", "hook", "shipped"]
+__all__ = ["UNSTEPPED", "Change", "Hook", "Hooks", "hook", "shipped"]
+
+# Tables whose rows tell of steps: a step for them would set itself off.
+UNSTEPPED = frozenset({"asyncoperation", "orgstead_delivery"})
 
 Event = Literal["Create", "Update", "Delete", "Associate", "Disassociate"]
-Stage = Literal[20, 40]
+Stage = Literal[10, 20, 40]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,7 +33,8 @@ class Change:
 
     Of a tie between two rows the table is the one that keeps the ties, and ``values`` are the ids at its ends.
     ``values`` are canonical and may be changed in stage 20; ``before`` is the stored row of an update or a
-    delete (empty on create). It is the one mutable value of the pipeline: hooks exist to change it.
+    delete (empty on create). It is the one mutable value of the pipeline: hooks exist to change it. ``inputs`` are the
+    message's parameters where they are not the row itself.
     """
 
     event: Event
@@ -31,6 +42,8 @@ class Change:
     id: str
     values: dict[str, Any]
     before: Mapping[str, Any]
+    inputs: Mapping[str, Any] | None = None
+    passages: tuple[Passage, ...] | None = field(default=None, init=False)
 
     def after(self, column: str) -> Any:
         """The value that the column has once the change is written."""
@@ -80,7 +93,11 @@ class Hooks:
         self._found: dict[tuple[Table, Event, Stage], tuple[Callable[[Call, Change], None], ...]] = {}
 
     def run(self, stage: Stage, call: Call, change: Change) -> None:
-        """Run the hooks of this stage, in order of rank and registration."""
+        """Run the hooks of this stage, in order of rank and registration, and the steps that users registered."""
+        steps = call.steps.of(call.schema)
+        stepped = bool(steps) and not change.table.is_private and change.table.logical_name not in UNSTEPPED
+        if stepped and stage != DONE:
+            _pass(stage, call, change)
         key = (change.table, change.event, stage)
         found = self._found.get(key)
         if found is None:
@@ -94,3 +111,55 @@ class Hooks:
             self._found[key] = found
         for run in found:
             run(call, change)
+        if stepped and stage == DONE:
+            _pass(stage, call, change)
+
+
+def _pass(stage: Stage, call: Call, change: Change) -> None:
+    """Let a change pass the steps of its message, and those of the message for many rows.
+
+    A step for CreateMultiple or UpdateMultiple sees a single row as one of many; one for Create or Update sees each.
+    https://learn.microsoft.com/power-apps/developer/data-platform/write-plugin-multiple-operations
+    """
+    if change.passages is None:
+        steps = call.steps.of(call.schema)
+        messages = (change.event, f"{change.event}Multiple")
+        change.passages = tuple(
+            _passage(change, message) for message in messages if message in steps and message != call.message
+        )
+    for passage in change.passages:
+        if stage == DONE:
+            _finish(passage, change)
+        run_stage(call, stage, passage)
+
+
+def _passage(change: Change, message: str) -> Passage:
+    name = change.table.logical_name
+    inputs = dict(change.inputs or {})
+    if not inputs:
+        row = Record(table=name, id=change.id, values=change.values)
+        target = Ref(name, change.id) if change.event == "Delete" else row
+        inputs = {"Target": target} if message == change.event else {"Targets": (target,)}
+    return Passage(
+        message=message,
+        inputs=inputs,
+        # Of a tie, no table is the one that it is about.
+        table=change.table if change.inputs is None else None,
+        id=change.id if change.inputs is None else NOBODY,
+        before=change.before,
+        given=frozenset(change.values) if change.event == "Update" else None,
+    )
+
+
+def _finish(passage: Passage, change: Change) -> None:
+    """What is known once the row is written: its id among its values, and the message's answer."""
+    if change.event not in ("Create", "Update") or change.inputs is not None:
+        return
+    table = change.table
+    row = Record(
+        table=table.logical_name, id=change.id, values={**change.values, table.primary_id: change.id}
+    )
+    many = passage.message != change.event
+    passage.inputs["Targets" if many else "Target"] = (row,) if many else row
+    if change.event == "Create":
+        passage.outputs.update({"Ids": (change.id,)} if many else {"id": change.id})

@@ -1,6 +1,7 @@
 """What one caller wants done in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from orgstead.engine.context import Caller
 from orgstead.errors import Fault
@@ -9,13 +10,16 @@ from orgstead.model.messages import Execute, Message, Options, Result, Upsert
 __all__ = ["Job", "changes_definitions", "lost_a_race"]
 
 # Tables whose rows are definitions.
-DEFINING = frozenset({"customapi", "customapirequestparameter", "customapiresponseproperty"})
+DEFINING = frozenset({
+    "customapi", "customapirequestparameter", "customapiresponseproperty", "sdkmessageprocessingstep",
+    "sdkmessageprocessingstepimage", "serviceendpoint",
+})  # fmt: skip
 
 
 class Job:
     """Messages that run in one transaction on behalf of one caller, and what became of them."""
 
-    __slots__ = ("caller", "horizon", "messages", "options", "outcome", "woken")
+    __slots__ = ("caller", "horizon", "messages", "options", "outcome", "told", "woken")
 
     def __init__(self, messages: Sequence[Message], caller: Caller, options: Options = Options()) -> None:
         self.messages = messages
@@ -25,6 +29,8 @@ class Job:
         self.horizon = 0
         # Whether there is something for the job runner.
         self.woken = False
+        # What endpoints were told meanwhile.
+        self.told: list[Mapping[str, Any]] = []
 
 
 def changes_definitions(message: Message) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from dateutil.rrule import rrulestr
@@ -20,11 +21,13 @@ from orgstead.model.messages import Create
 from orgstead.model.record import Record, Ref
 
 __all__ = [
-    "CANCELED", "CANCELING", "FAILED", "IN_PROGRESS", "JOBS", "OPERATIONS", "PAUSING", "READY", "SUCCEEDED", "WAITING",
-    "Kind", "Task", "enqueue", "find_kind", "kind", "next_run",
+    "CANCELED", "CANCELING", "FAILED", "IN_PROGRESS", "JOBS", "OPERATIONS", "PAUSING", "READY", "SUCCEEDED",
+    "SYSTEM_EVENT", "WAITING", "Kind", "Task", "enqueue", "find_kind", "kind", "next_run",
 ]  # fmt: skip
 
 JOBS, OPERATIONS = "orgstead_job", "asyncoperation"
+# The type of system jobs that steps make.
+SYSTEM_EVENT = 1
 # Status reasons of a system job, each with its state.
 READY, WAITING = {"statecode": 0, "statuscode": 0}, {"statecode": 1, "statuscode": 10}
 IN_PROGRESS, PAUSING, CANCELING = ({"statecode": 2, "statuscode": code} for code in (20, 21, 22))
@@ -57,13 +60,15 @@ Work = Callable[[Call, Task], Any]
 class Kind:
     """A kind of jobs; ``operation_type`` is its number among the types of system jobs.
 
-    ``ended`` is told of every end, good or bad, as the product's own work: the status that the job gets.
+    ``ended`` is told of every end, good or bad, as the product's own work: the status that the job gets. ``outside``
+    says that the work is done outside of transactions, by a runner of its own.
     """
 
     name: str
     operation_type: int
     work: Work
     ended: Callable[[Call, Task, Mapping[str, int]], None] | None = None
+    outside: bool = False
 
 
 _KINDS: dict[str, Kind] = {}
@@ -74,11 +79,12 @@ def kind(
     *,
     operation_type: int,
     ended: Callable[[Call, Task, Mapping[str, int]], None] | None = None,
+    outside: bool = False,
 ) -> Callable[[Work], Work]:
     """Register the decorated function as what jobs of a kind do."""
 
     def register(work: Work) -> Work:
-        _KINDS[name] = Kind(name=name, operation_type=operation_type, work=work, ended=ended)
+        _KINDS[name] = Kind(name=name, operation_type=operation_type, work=work, ended=ended, outside=outside)
         return work
 
     return register
@@ -99,11 +105,14 @@ def enqueue(
     recurrence: str | None = None,
     token: str | None = None,
     lane: str = "",
+    id: str | None = None,
+    values: Mapping[str, Any] = MappingProxyType({}),
 ) -> Ref:
     """Make a job that the caller owns, to be begun when this transaction has committed, or at ``due``.
 
     Jobs with the same ``token`` run one after another in the order in which they were made; ``lane`` names what jobs
-    share that may be slow, so that they do not hold up others. Raises NotSupported for a recurrence that is none.
+    share that may be slow, so that they do not hold up others; ``values`` are what else the system job shows. Raises
+    NotSupported for a recurrence that is none.
     """
     values = {
         "name": name[:256],
@@ -113,11 +122,12 @@ def enqueue(
         "recurrencepattern": recurrence,
         "recurrencestarttime": None if recurrence is None else due or call.now,
         "dependencytoken": token,
+        **values,
         **READY,
     }
     if recurrence is not None:
         check_rule(recurrence)
-    ref = call.send_as_system(Create(record=Record(table=OPERATIONS, values=values))).ref
+    ref = call.send_as_system(Create(record=Record(table=OPERATIONS, id=id, values=values))).ref
     if ref is None:
         raise TypeError("a created row has a reference")
     row = {
@@ -126,6 +136,7 @@ def enqueue(
         "kind": kind,
         "due": due or call.now,
         "held": False,
+        "outside": _KINDS[kind].outside,
         "token": token,
         "lane": lane,
         "attempts": 0,

@@ -7,6 +7,7 @@ the hooks of stage 40. A unit of work commits when all messages of an atomic run
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from orgstead.engine.bind import Bound
 from orgstead.engine.context import Caller, Rights
@@ -14,8 +15,9 @@ from orgstead.engine.custom import Function, handler_of
 from orgstead.engine.frame import Frame
 from orgstead.engine.hooks import Hooks, shipped
 from orgstead.engine.job import Job, changes_definitions, lost_a_race
-from orgstead.engine.ports import Blobs, Clock, QueryText, RolledBack, Store, UnitOfWork
+from orgstead.engine.ports import Blobs, Clock, Outside, QueryText, RolledBack, Store, UnitOfWork
 from orgstead.engine.registry import Handler, Registry
+from orgstead.engine.steps import Steps
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import (
     Execute,
@@ -44,6 +46,8 @@ class Engine:
         blobs: Blobs | None = None,
         queries: QueryText | None = None,
         functions: Mapping[str, Function] = MappingProxyType({}),
+        steps: Steps | None = None,
+        outside: Outside | None = None,
         shared: bool = False,
     ) -> None:
         self.store = store
@@ -53,6 +57,8 @@ class Engine:
         self._blobs = blobs
         self._queries = queries
         self._functions = functions
+        self.steps = steps or Steps()
+        self._outside = outside
         self.schema = store.load_schema()
         # Other processes change definitions in a shared database: every run looks whether they have.
         self._shared = shared
@@ -60,6 +66,10 @@ class Engine:
         self.people = 0
         # Told, in whatever thread, that a transaction with something for the job runner has committed.
         self.on_jobs: Callable[[], None] | None = None
+        # Told, in whatever thread, that something has been committed.
+        self.on_commit: Callable[[], None] | None = None
+        # Told, in whatever thread, what endpoints were told while a transaction was open, whatever became of that.
+        self.on_told: Callable[[Sequence[Mapping[str, Any]]], None] | None = None
         self.bound: dict[tuple[int, Query, bool, Rights | None], Bound] = {}
 
     @property
@@ -75,6 +85,13 @@ class Engine:
         if self._queries is None:
             raise fault("NotSupported", feature="Keeping queries")
         return self._queries
+
+    @property
+    def outside(self) -> Outside:
+        """How endpoints outside are told of events; raises NotSupported in an engine that was made without."""
+        if self._outside is None:
+            raise fault("NotSupported", feature="Telling endpoints")
+        return self._outside
 
     def handler(self, name: str) -> Handler:
         """The handler of a message, a shipped one or a custom API; raises UnknownMessage."""
@@ -162,8 +179,12 @@ class Engine:
             self.schema = schema
             if self.on_jobs is not None and any(job.woken for job in jobs):
                 self.on_jobs()
+            if (committed := self.on_commit) is not None:
+                committed()
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.outcome = outcome
+            if job.told and self.on_told is not None:
+                self.on_told(job.told)
 
     def _defines(self, job: Job) -> bool:
         """Whether a job changes definitions."""
@@ -190,6 +211,7 @@ class Engine:
         """Run a job's messages in a given unit of work, one after another; answers the schema they leave."""
         frame = Frame(self, unit, job.caller, job.options, schema)
         frame.horizon = job.horizon
+        job.told = frame.told
         for index, message in enumerate(job.messages):
             try:
                 frame.results.append(frame.send(message))

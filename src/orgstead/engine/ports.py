@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from orgstead.model.endpoints import Answered, Endpoint, Parcel
+from orgstead.model.events import Event
 from orgstead.model.plan import Plan
 from orgstead.model.query import Query
 from orgstead.model.schema import Schema, Table
 
-__all__ = ["Blobs", "BudgetExceeded", "Clock", "QueryText", "RolledBack", "Store", "UnitOfWork"]
+__all__ = ["Blobs", "BudgetExceeded", "Clock", "Outside", "QueryText", "RolledBack", "Store", "UnitOfWork"]
 
 # Seconds since 1970 in UTC; the admin plane may set and advance it.
 Clock = Callable[[], float]
@@ -119,6 +121,19 @@ class Blobs(Protocol):
 
     def older(self, than: float) -> Iterator[str]:
         """Keys of the pieces that were written before a time, in seconds since 1970."""
+
+
+class Outside(Protocol):
+    """Endpoints outside of the organisation, and how they are told of events."""
+
+    def check(self, endpoint: Endpoint) -> None:
+        """Raises InvalidEndpoint for an endpoint that could not, or may not, be called."""
+
+    def pack(self, event: Event, schema: Schema) -> Parcel:
+        """What an endpoint is told of an event."""
+
+    def post(self, endpoint: Endpoint, parcel: Parcel) -> Answered:
+        """Post to an endpoint and wait, in a thread that may wait, for what becomes of it."""
 
 
 class QueryText(Protocol):

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orgstead.engine.context import Caller
-from orgstead.engine.ports import Blobs, QueryText, UnitOfWork
+from orgstead.engine.ports import Blobs, Outside, QueryText, UnitOfWork
+from orgstead.engine.steps import Steps
 from orgstead.errors import fault
+from orgstead.model.events import Event
 from orgstead.model.messages import Message, Options, Result, Signature
 from orgstead.model.record import Ref
 from orgstead.model.schema import Schema
@@ -54,6 +56,35 @@ class Call(Protocol):
     @property
     def now(self) -> str:
         """The time of this request as canonical text."""
+
+    @property
+    def time(self) -> float:
+        """The time of this request in seconds since 1970."""
+
+    @property
+    def steps(self) -> Steps:
+        """The steps that are registered around messages."""
+
+    @property
+    def outside(self) -> Outside:
+        """How endpoints outside are told of events."""
+
+    @property
+    def correlation_id(self) -> str:
+        """What all events of this run have in common."""
+
+    # The named message that is running, how deep steps have set each other off, the event in whose step this runs, and
+    # what endpoints were told while this transaction was open.
+    message: str
+    step_depth: int
+    parent: Event | None
+    told: list[Mapping[str, Any]]
+
+    def inside(self, event: Event) -> AbstractContextManager[None]:
+        """Run what is inside as the work of a step that was set off by an event."""
+
+    def writes(self, name: str) -> bool:
+        """Whether the message ``name`` may change something; raises UnknownMessage."""
 
     def new_id(self) -> str:
         """A new GUID, growing with time."""

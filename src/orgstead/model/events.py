@@ -19,10 +19,10 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 class Event:
     """One message at one stage of its way, for one step that is registered for it.
 
-    ``inputs`` and ``outputs`` are the message's parameters by the names that Dynamics gives them (``Target`` is a Record
-    or a Ref); the images are rows by alias. All values are canonical, see ``model.record.Record``. ``table`` is ``none``
-    for a message that is bound to no table. ``shared`` are the variables that the steps of one message pass on to each
-    other, ``parent`` is the event in whose midst this one happened. Times are seconds since 1970.
+    ``inputs`` and ``outputs`` are the message's parameters by the names that Dynamics gives them (``Target`` is a
+    Record or a Ref); the images are rows by alias. All values are canonical, see ``model.record.Record``. ``table`` is
+    ``none`` for a message that is bound to no table. ``shared`` are the variables that the steps of one message pass on
+    to each other, ``parent`` is the event in whose midst this one happened. Times are seconds since 1970.
     """
 
     message: str

@@ -10,6 +10,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
+from orgstead.model.steps import Step
+
 __all__ = [
     "ApiValue", "Cascade", "Choice", "Column", "ColumnType", "CustomApi", "Key", "ManyToMany", "OneToMany", "Option",
     "Required", "Schema", "Table",
@@ -283,8 +285,8 @@ class Noted:
 class Schema:
     """All definitions at one version. Look-ups by other names than the logical one belong to the wires.
 
-    ``history`` has the changes of definitions by their ids, as far as they are remembered: all that are younger than
-    the version ``forgotten``.
+    ``steps`` are those that are enabled, by id. ``history`` has the changes of definitions by their ids, as far as they
+    are remembered: all that are younger than the version ``forgotten``.
     """
 
     version: int
@@ -293,6 +295,7 @@ class Schema:
     many_to_many: Mapping[str, ManyToMany]
     choices: Mapping[str, Choice] = field(default_factory=dict)
     apis: Mapping[str, CustomApi] = field(default_factory=dict)
+    steps: Mapping[str, Step] = field(default_factory=dict)
     history: Mapping[str, Noted] = field(default_factory=dict)
     forgotten: int = 0
 
@@ -309,6 +312,7 @@ class Schema:
         many_to_many: Mapping[str, ManyToMany | None] | None = None,
         choices: Mapping[str, Choice | None] | None = None,
         apis: Mapping[str, CustomApi | None] | None = None,
+        steps: Mapping[str, Step | None] | None = None,
     ) -> "Schema":
         """The next version, with the given definitions put in, or taken out where the value is None."""
         return replace(
@@ -319,6 +323,7 @@ class Schema:
             many_to_many=_merged(self.many_to_many, many_to_many),
             choices=_merged(self.choices, choices),
             apis=_merged(self.apis, apis),
+            steps=_merged(self.steps, steps),
         )
 
     @cached_property

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from orgstead.config import Config
+from orgstead.engine.context import Caller
 from orgstead.errors import Fault, fault
 from orgstead.identity.bearer import InvalidToken, challenge
 from orgstead.identity.request import Answer
@@ -21,6 +22,7 @@ from orgstead.identity.server import AuthorizationServer
 from orgstead.server.admin import Admin
 from orgstead.server.callers import Callers
 from orgstead.server.dataverse import VERSIONS, Dataverse
+from orgstead.server.feed import Feed, Unanswered, wants_feed
 from orgstead.server.http import (
     Receive,
     Scope,
@@ -31,10 +33,11 @@ from orgstead.server.http import (
     read_body,
     request_id,
     send_answer,
+    send_events,
     send_stream,
 )
 from orgstead.wire.odata.files import CHUNK_BYTES
-from orgstead.wire.odata.response import dump, failure
+from orgstead.wire.odata.response import Reply, dump, failure
 
 __all__ = ["Application"]
 
@@ -78,6 +81,7 @@ class Application:
         authority: AuthorizationServer,
         callers: Callers,
         admin: Admin,
+        feed: Feed,
         background: Background,
     ) -> None:
         self._config = config
@@ -86,6 +90,7 @@ class Application:
         self._authority = authority
         self._callers = callers
         self._admin = admin
+        self._feed = feed
         self.background = background
         self._trusted = frozenset(config.trusted_proxies)
         self._signing_in = asyncio.Semaphore(4)
@@ -139,6 +144,9 @@ class Application:
                 raise fault("ResourceNotFound", segment=version[:100])
             caller = await self._callers.find(headers.get("authorization"), self._own(origin))
             caller = await self._callers.acting(caller, headers)
+            if wants_feed(scope["method"], headers):
+                await self._follow(scope, receive, send, path, headers, f"{origin}{API}{version}/", extra)
+                return
             asked = (scope["method"], path, scope["query_string"].decode("latin-1"), headers)
             upload = self._dataverse.upload(*asked, f"{origin}{API}{version}/")
             if upload is not None:
@@ -150,6 +158,8 @@ class Application:
             body = (
                 await read_body(receive, headers, limit) if scope["method"] not in ("GET", "DELETE") else b""
             )
+        except Unanswered as error:
+            reply = error.reply
         except Fault as error:
             if error.name == "Unauthenticated":
                 extra.append(("WWW-Authenticate", self._challenge(origin, error)))
@@ -182,6 +192,36 @@ class Application:
                 await send_stream(send, reply.status, headed, first, pieces, reply.length)
                 return
         await send_answer(send, reply.status, (*reply.headers, *extra), reply.body)
+
+    async def _follow(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        path: str,
+        headers: Mapping[str, str],
+        base: str,
+        extra: Sequence[tuple[str, str]],
+    ) -> None:
+        """Answer with a stream of changes; raises Unanswered, and faults, before it has begun."""
+        origin = base.partition(API)[0]
+        asked = {**headers, "accept": "application/json"}
+        asked["prefer"] = ", ".join(filter(None, (headers.get("prefer"), "odata.track-changes")))
+
+        async def ask(query: str, caller: Caller) -> Reply:
+            return await self._dataverse.answer("GET", path, query, asked, b"", base, caller)
+
+        async def who() -> Caller:
+            caller = await self._callers.find(headers.get("authorization"), self._own(origin))
+            return await self._callers.acting(caller, headers)
+
+        query = scope["query_string"].decode("latin-1")
+        stream = await self._feed.open(self._feed.token(headers, query), query, ask, who)
+        await send_events(send, receive, extra, stream)
+
+    def stop(self) -> None:
+        """End what would go on for ever, so that the server can end."""
+        self._feed.close()
 
     def _own(self, origin: str) -> frozenset[str]:
         """The audiences that a token may be for: the address the request came to, and the configured ones."""

@@ -118,6 +118,32 @@ async def send_stream(
     await send({"type": "http.response.body", "body": b""})
 
 
+async def send_events(
+    send: Send, receive: Receive, headers: Iterable[tuple[str, str]], parts: AsyncIterator[bytes]
+) -> None:
+    """Send a stream that goes on until it ends or the client is gone."""
+    raw = [(_name(name), value.encode("latin-1", "replace")) for name, value in headers]
+    raw.append((b"content-type", b"text/event-stream; charset=utf-8"))
+    await send({"type": "http.response.start", "status": 200, "headers": raw})
+
+    async def tell() -> None:
+        async for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    telling, leaving = asyncio.ensure_future(tell()), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (telling, leaving):
+            task.cancel()
+        await asyncio.gather(telling, leaving, return_exceptions=True)
+
+
 async def _whole(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0

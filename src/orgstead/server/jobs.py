@@ -15,6 +15,8 @@ from orgstead.engine.job import Job
 from orgstead.engine.pipeline import Engine
 from orgstead.errors import Fault
 from orgstead.model.messages import Execute
+from orgstead.server.callouts import Callouts
+from orgstead.server.courier import Courier
 from orgstead.server.lanes import Lanes
 
 __all__ = ["JobRunner"]
@@ -36,12 +38,21 @@ class JobRunner:
     ``alone`` says that there are none: then whatever somebody else has taken is free at once.
     """
 
-    def __init__(self, engine: Engine, lanes: Lanes, *, alone: bool, seconds: float = EVERY_SECONDS) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        lanes: Lanes,
+        *,
+        alone: bool,
+        callouts: Callouts | None = None,
+        seconds: float = EVERY_SECONDS,
+    ) -> None:
         self._engine = engine
         self._lanes = lanes
         self._alone = alone
         self._seconds = seconds
         self._host = str(uuid4())
+        self._courier = None if callouts is None else Courier(engine, lanes, callouts, self._host)
         self._woken = asyncio.Event()
         self._ended = False
         self._running: set[asyncio.Task[None]] = set()
@@ -53,7 +64,11 @@ class JobRunner:
 
         def wake() -> None:
             loop.call_soon_threadsafe(self._woken.set)
+            if self._courier is not None:
+                loop.call_soon_threadsafe(self._courier.wake)
 
+        if self._courier is not None:
+            await self._courier.__aenter__()
         self._engine.on_jobs = wake
         self._main = asyncio.create_task(self._run())
         return self
@@ -66,6 +81,8 @@ class JobRunner:
         self._woken.set()
         if self._main is not None:
             await self._main
+        if self._courier is not None:
+            await self._courier.__aexit__(kind, error, trace)
         await asyncio.gather(*self._running)
         with suppress(Fault):
             await self._send("SeeHost", Gone=True)

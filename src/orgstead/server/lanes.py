@@ -81,10 +81,15 @@ class Lanes:
 
     def _start(self) -> None:
         """Take what is waiting and run it: here when it is small, else in a thread."""
-        group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+        # Who has to wait for a step that asks outside does so alone.
+        waits = self._engine.steps.waits(self._engine.schema)
+        most = 1 if waits else MAX_GROUP
+        group, self._waiting = self._waiting[:most], self._waiting[most:]
         jobs = [job for job, _ in group]
-        if sum(len(job.messages) for job in jobs) <= MAX_INLINE_MESSAGES * len(jobs) and not any(
-            map(self._heavy, jobs)
+        if (
+            not waits
+            and sum(len(job.messages) for job in jobs) <= MAX_INLINE_MESSAGES * len(jobs)
+            and not any(map(self._heavy, jobs))
         ):
             self._engine.run_group(jobs)
             self._finish(group)

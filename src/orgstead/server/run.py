@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,15 +62,18 @@ async def serve(
     *,
     max_connections: int = 1000,
     head_seconds: float = HEAD_SECONDS,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> None:
     """Answer on all listeners until SIGINT or SIGTERM, then let what runs finish.
 
-    ``head_seconds`` is how long a request may take to arrive up to its body.
+    ``on_stop`` ends what would not finish by itself; ``head_seconds`` is how long a request may take to arrive up to
+    its body.
     """
     protocol = bounded(head_seconds)
     servers = [_Server(_config(app, listener, max_connections, protocol)) for listener in listeners]
 
     def stop() -> None:
+        on_stop()
         for server in servers:
             server.should_exit = True
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from orgstead.model.schema import Choice, CustomApi, ManyToMany, Noted, OneToMany, Schema, Table
+from orgstead.model.steps import Step
 
 __all__ = ["FORGOTTEN", "VERSION", "changes", "create", "read_schema", "write_body"]
 
@@ -20,6 +21,7 @@ KINDS: Mapping[str, Any] = {
     "many_to_many": ManyToMany,
     "choice": Choice,
     "api": CustomApi,
+    "step": Step,
     "history": Noted,
 }
 
@@ -70,6 +72,7 @@ def read_schema(rows: Iterable[Sequence[str]]) -> Schema:
         many_to_many=found["many_to_many"],
         choices=found["choice"],
         apis=found["api"],
+        steps=found["step"],
         history=found["history"],
         forgotten=forgotten,
     )
@@ -86,6 +89,7 @@ def changes(old: Schema, new: Schema) -> Iterator[tuple[str, str, Any | None]]:
         ("many_to_many", old.many_to_many, new.many_to_many),
         ("choice", old.choices, new.choices),
         ("api", old.apis, new.apis),
+        ("step", old.steps, new.steps),
         ("history", old.history, new.history),
     ):
         for name in before.keys() - after.keys():

@@ -46,7 +46,10 @@ from orgstead.model.plan import (
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
 
-__all__ = ["claim_jobs", "count_due", "put_back_job", "release_jobs", "see_host", "work_on_job"]
+__all__ = [
+    "claim_jobs", "count_due", "end_job", "hold_job", "put_back_job", "release_jobs", "see_host", "show_job",
+    "work_on_job",
+]  # fmt: skip
 
 log = structlog.get_logger()
 
@@ -62,11 +65,12 @@ TRANSIENT = frozenset({"StoreBusy", "StoreFailure", "SqlTimeout"})
 
 @lru_cache(maxsize=16)
 def _due(table: Table, *, claiming: bool) -> Plan:
-    """Jobs that may begin by the time in parameter 0, out of other lanes than those of parameter 1."""
+    """Jobs for transactions that may begin by the time in parameter 0, out of other lanes than those of parameter 1."""
     columns = {name: Col("t0", table.columns[name]) for name in ("orgstead_jobid", "kind", "lane", "number")}
     key, number = columns["orgstead_jobid"], columns["number"]
     due, lane = Col("t0", table.columns["due"]), columns["lane"]
     token, held = Col("t0", table.columns["token"]), Col("t0", table.columns["held"])
+    outside = Col("t0", table.columns["outside"])
     other = Source("t1", table)
     earlier = Related(
         other,
@@ -79,6 +83,7 @@ def _due(table: Table, *, claiming: bool) -> Plan:
         source=Source("t0", table),
         outputs=tuple(Output(name, of, of.column) for name, of in columns.items()),
         where=AllOf((
+            Test("eq", outside, Param(4, outside.column)),
             IsNull(Col("t0", table.columns["host"])),
             Test("le", due, Param(0, due.column)),
             Test("eq", held, Param(3, held.column)),
@@ -95,7 +100,7 @@ def _due(table: Table, *, claiming: bool) -> Plan:
 def count_due(call: Call) -> int:
     """1 when a job is due outside the lanes ``Full``, 0 when none is."""
     plan = _due(call.schema.tables[JOBS], claiming=False)
-    return len(call.unit.fetch(plan, [call.now, tuple(call.parameters["Full"]), 1, False]))
+    return len(call.unit.fetch(plan, [call.now, tuple(call.parameters["Full"]), 1, False, False]))
 
 
 @handles("ClaimJobs", privilege=OPEN, heavy=True)
@@ -104,7 +109,7 @@ def claim_jobs(call: Call) -> Sequence[Mapping[str, Any]]:
     table = call.schema.tables[JOBS]
     given = call.parameters
     rows = call.unit.fetch(
-        _due(table, claiming=True), [call.now, tuple(given["Full"]), given["Limit"], False]
+        _due(table, claiming=True), [call.now, tuple(given["Full"]), given["Limit"], False, False]
     )
     taken: list[Mapping[str, Any]] = []
     lanes: dict[str, int] = {}
@@ -131,6 +136,9 @@ def release_jobs(call: Call) -> int:
     """Free what hosts had taken that are gone: all but ``Host`` when it is ``Alone``, else those not seen any more."""
     jobs, hosts = call.schema.tables[JOBS], call.schema.tables[HOSTS]
     mine, alone = call.parameters["Host"], call.parameters["Alone"]
+    for id in call.unit.find(jobs, {"outside": None}, MAX_RELEASED):
+        # Made by a version that had no other kind.
+        call.unit.update(jobs, id, {"outside": False})
     since = (datetime.fromisoformat(call.now) - LEASE).strftime("%Y-%m-%dT%H:%M:%SZ")
     taken = call.unit.fetch(_taken(jobs), [MAX_RELEASED])
     gone: dict[str, bool] = {mine: False}
@@ -182,18 +190,17 @@ def work_on_job(call: Call) -> bool:
     kind = find_kind(job["kind"])
     status = operation["statuscode"]
     if status == CANCELING["statuscode"]:
-        _end(call, kind, task, operation, CANCELED, {})
+        end_job(call, kind, task, operation, CANCELED, {})
         return False
     if status == PAUSING["statuscode"]:
-        call.unit.update(jobs, id, {"host": None, "held": True})
-        _show(call, id, WAITING)
+        hold_job(call, id)
         return False
     return _piece(call, kind, task, operation)
 
 
 def _piece(call: Call, kind: Kind | None, task: Task, operation: Mapping[str, Any]) -> bool:
     if operation["statuscode"] != IN_PROGRESS["statuscode"]:
-        _show(call, task.id, {**IN_PROGRESS, "startedon": call.now, "hostid": call.parameters["Host"]})
+        show_job(call, task.id, {**IN_PROGRESS, "startedon": call.now, "hostid": call.parameters["Host"]})
     try:
         if kind is None:
             raise fault("NotSupported", feature=f"A job of the kind {operation['messagename']}")
@@ -207,27 +214,33 @@ def _piece(call: Call, kind: Kind | None, task: Task, operation: Mapping[str, An
     except Fault as error:
         if error.name in TRANSIENT:
             raise
-        _end(call, kind, task, operation, FAILED, _told(error))
+        end_job(call, kind, task, operation, FAILED, _told(error))
         return False
     except RolledBack:
         raise
     except Exception:
         # A mistake of ours ends one job, and is not tried for ever.
         log.exception("a job failed", job=task.id)
-        _end(call, kind, task, operation, FAILED, _told(fault("Unexpected")))
+        end_job(call, kind, task, operation, FAILED, _told(fault("Unexpected")))
         return False
     if progress is None:
-        _end(call, kind, task, operation, SUCCEEDED, {})
+        end_job(call, kind, task, operation, SUCCEEDED, {})
         return False
     call.unit.update(call.schema.tables[JOBS], task.id, {"progress": json.dumps(progress), "attempts": 0})
     return True
+
+
+def hold_job(call: Call, id: str) -> None:
+    """Let a job wait until somebody resumes it."""
+    call.unit.update(call.schema.tables[JOBS], id, {"host": None, "held": True})
+    show_job(call, id, WAITING)
 
 
 def _told(error: Fault) -> Mapping[str, Any]:
     return {"errorcode": error.signed_code, "message": error.message, "friendlymessage": error.message}
 
 
-def _end(
+def end_job(
     call: Call,
     kind: Kind | None,
     task: Task,
@@ -249,17 +262,19 @@ def _end(
             "number": call.unit.next_version(),
         }
         call.unit.update(jobs, task.id, again)
-        _show(
+        show_job(
             call, task.id, {**WAITING, **told, "postponeuntil": due, "completedon": call.now, "hostid": None}
         )
         return
     call.unit.delete(jobs, [task.id])
     began = operation["startedon"] or call.now
     seconds = (datetime.fromisoformat(call.now) - datetime.fromisoformat(began)).total_seconds()
-    _show(call, task.id, {**status, **told, "completedon": call.now, "executiontimespan": max(0.0, seconds)})
+    show_job(
+        call, task.id, {**status, **told, "completedon": call.now, "executiontimespan": max(0.0, seconds)}
+    )
 
 
-def _show(call: Call, id: str, values: Mapping[str, Any]) -> None:
+def show_job(call: Call, id: str, values: Mapping[str, Any]) -> None:
     """Let everybody see what became of a job."""
     record = Record(table=OPERATIONS, values=dict(values))
     call.send_as_system(Update(ref=Ref(OPERATIONS, id), record=record))

@@ -27,13 +27,21 @@ def associate(call: Writing, message: Associate) -> Result:
         call.send(Update(ref=many, record=Record(table=many.table, values=values)))
         return Result(ref=ref)
     first, second = _ends(many_to_many, ref, related, message.reverse)
+    table = call.schema.tables[many_to_many.intersect]
+    pair = _pair(table, many_to_many, first, second)
+    change = Change(
+        event="Associate",
+        table=table,
+        id=call.new_id(),
+        values=pair,
+        before={},
+        inputs=_inputs(message, ref, related),
+    )
+    call.hooks.run(10, call, change)
     _check_append(call, first, second)
     for end in (first, second):
         _must_exist(call, end)
-    table = call.schema.tables[many_to_many.intersect]
-    pair = _pair(table, many_to_many, first, second)
     if not call.unit.find(table, pair, 1):
-        change = Change(event="Associate", table=table, id=call.new_id(), values=pair, before={})
         call.hooks.run(20, call, change)
         row: dict[str, Any] = {table.primary_id: change.id, **pair}
         if "versionnumber" in table.columns:
@@ -65,18 +73,30 @@ def disassociate(call: Writing, message: Disassociate) -> Result:
             )
         return Result(ref=ref)
     first, second = _ends(many_to_many, ref, related, message.reverse)
-    _check_append(call, first, second)
     table = call.schema.tables[many_to_many.intersect]
     pair = _pair(table, many_to_many, first, second)
     found = call.unit.find(table, pair, 1)
+    change = Change(
+        event="Disassociate",
+        table=table,
+        id=found[0] if found else "",
+        values=pair,
+        before=pair,
+        inputs=_inputs(message, ref, related),
+    )
+    call.hooks.run(10, call, change)
+    _check_append(call, first, second)
     if not found:
         _must_exist(call, ref)
         raise fault("ObjectDoesNotExist", table=related.table, id=related.id)
-    change = Change(event="Disassociate", table=table, id=found[0], values=pair, before=pair)
     call.hooks.run(20, call, change)
     call.unit.delete(table, found)
     call.hooks.run(40, call, change)
     return Result(ref=ref)
+
+
+def _inputs(message: Associate | Disassociate, ref: Ref, related: Ref) -> dict[str, Any]:
+    return {"Target": ref, "Relationship": message.relationship, "RelatedEntities": (related,)}
 
 
 def _clear(call: Writing, ref: Ref, relationship: str) -> Result:

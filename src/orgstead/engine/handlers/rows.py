@@ -21,6 +21,7 @@ from orgstead.model.messages import Associate, Create, Delete, Result, Update, U
 from orgstead.model.query import Query
 from orgstead.model.record import Record, Ref, Related
 from orgstead.model.schema import Table
+from orgstead.model.steps import BEFORE_CHECKS
 from orgstead.model.types import coerce
 
 __all__ = ["Writing", "create", "delete", "key_values", "update", "upsert"]
@@ -50,13 +51,18 @@ def create(call: Writing, message: Create) -> Result:
     """Make a row, and its related rows. Raises DuplicateRecord, MissingRequired and the faults of values."""
     record = message.record
     table = call.table(record.table)
-    check_table(call, "Create", table)
+    early = any(step.stage == BEFORE_CHECKS for step in call.steps.of(call.schema).get("Create", ()))
+    if not early:
+        check_table(call, "Create", table)
     values = bind_values(call, table, record, "Create")
     given = values.pop(table.primary_id, None)
     id = record.id or given or call.new_id()
+    change = Change(event="Create", table=table, id=id, values=values, before={})
+    if early:
+        call.hooks.run(10, call, change)
+        check_table(call, "Create", table)
     values.update(_create_first(call, record.related))
     tied = ties(table, values)
-    change = Change(event="Create", table=table, id=id, values=values, before={})
     call.hooks.run(20, call, change)
     _check_required(table, values)
     permit_create(call, table, {**values, table.primary_id: id}, tied)
@@ -86,10 +92,11 @@ def update(call: Writing, message: Update) -> Result:
             "InvalidArgument",
             message=f"The id of the {table.logical_name} in the body is not the one in the address.",
         )
+    change = Change(event="Update", table=table, id=ref.id, values=values, before=stored)
+    call.hooks.run(10, call, change)
     values.update(_create_first(call, message.record.related))
     permit_update(call, table, stored, values, ties(table, values))
     _check_version(stored, message.if_match)
-    change = Change(event="Update", table=table, id=ref.id, values=values, before=stored)
     call.hooks.run(20, call, change)
     version = call.unit.next_version()
     row = _stored(table, values)
@@ -153,9 +160,10 @@ def delete(call: Writing, message: Delete) -> Result:
     if stored is None:
         check_table(call, "Delete", table)
         raise fault("ObjectDoesNotExist", table=table.logical_name, id=ref.id)
+    change = Change(event="Delete", table=table, id=ref.id, values={}, before=stored)
+    call.hooks.run(10, call, change)
     check_row(call, "Delete", table, stored)
     _check_version(stored, message.if_match)
-    change = Change(event="Delete", table=table, id=ref.id, values={}, before=stored)
     call.hooks.run(20, call, change)
     _cascade_delete(call, ref)
     version = call.unit.next_version()

@@ -17,6 +17,7 @@ from orgstead.engine.rules import (
     pricing,
     security,
     states,
+    steps,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "pricing",
     "security",
     "states",
+    "steps",
 ]

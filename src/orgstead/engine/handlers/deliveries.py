@@ -1,0 +1,321 @@
+"""What endpoints are told after the commit: who takes it, and what became of it. No client can call these messages.
+
+A delivery is a system job whose work is done outside of any transaction: it is taken in one, posted, and settled in
+another. What a process does not survive is delivered again, by itself or another: at least once, and what is told of
+one row in the order in which it happened. https://learn.microsoft.com/power-apps/developer/data-platform/use-webhooks
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from orgstead.engine.handlers.jobs import end_job, hold_job
+from orgstead.engine.jobs import (
+    CANCELED,
+    CANCELING,
+    FAILED,
+    JOBS,
+    OPERATIONS,
+    PAUSING,
+    SUCCEEDED,
+    Task,
+    enqueue,
+)
+from orgstead.engine.registry import OPEN, Call, handles
+from orgstead.engine.stages import DELIVERIES, ENDPOINTS, NOTIFY, STEPS, read_endpoint
+from orgstead.errors import fault
+from orgstead.model.endpoints import Answered, Endpoint
+from orgstead.model.events import ASYNCHRONOUS, NOBODY, SYNCHRONOUS, Event
+from orgstead.model.messages import Delete, Parameter, Signature
+from orgstead.model.plan import (
+    AllOf,
+    AnyOf,
+    Col,
+    IsNull,
+    NoneOf,
+    Output,
+    Param,
+    Plan,
+    Related,
+    Sort,
+    Source,
+    Test,
+)
+from orgstead.model.record import Ref
+from orgstead.model.schema import Table
+
+__all__ = [
+    "claim_deliveries", "list_lanes", "note_deliveries", "return_delivery", "send_again", "settle_delivery",
+]  # fmt: skip
+
+# Answers that say that the endpoint is out of order for the moment.
+PASSING = frozenset({502, 503, 504})
+# How long a delivery waits before each further attempt, in seconds; then it has failed.
+RETRIES = (10, 60, 300)
+# A delivery that a process did not survive so often is given up: it may be what they died of.
+MAX_BEGUN = 10
+MAX_LANES = 1000
+MAX_TEXT = 2000
+
+
+@lru_cache(maxsize=16)
+def _lanes(table: Table) -> Plan:
+    """The endpoints that have something waiting."""
+    lane, outside = Col("t0", table.columns["lane"]), Col("t0", table.columns["outside"])
+    return Plan(
+        source=Source("t0", table),
+        outputs=(Output("lane", lane, lane.column),),
+        where=Test("eq", outside, Param(0, outside.column)),
+        groups=(lane,),
+        order=(Sort(lane),),
+        limit=Param(1),
+    )
+
+
+@lru_cache(maxsize=16)
+def _waiting(table: Table) -> Plan:
+    """What is due (parameter 1) for a lane (parameter 0), nothing before what was told earlier of the same row."""
+    key, number, lane = (Col("t0", table.columns[name]) for name in ("orgstead_jobid", "number", "lane"))
+    due, held = Col("t0", table.columns["due"]), Col("t0", table.columns["held"])
+    token = Col("t0", table.columns["token"])
+    earlier = Related(
+        Source("t1", table),
+        (
+            Test("eq", Col("t1", table.columns["token"]), token),
+            Test("lt", Col("t1", table.columns["number"]), number),
+        ),
+    )
+    return Plan(
+        source=Source("t0", table),
+        outputs=(Output("id", key, key.column), Output("number", number, number.column)),
+        where=AllOf((
+            Test("eq", lane, Param(0, lane.column)),
+            IsNull(Col("t0", table.columns["host"])),
+            Test("le", due, Param(1, due.column)),
+            Test("eq", held, Param(2, held.column)),
+            AnyOf((IsNull(token), NoneOf(earlier))),
+        )),
+        order=(Sort(number), Sort(key)),
+        limit=Param(3),
+        claiming=True,
+    )  # fmt: skip
+
+
+@handles("ListLanes", privilege=OPEN, writes=False)
+def list_lanes(call: Call) -> Sequence[str]:
+    """Ids of the endpoints that something is to be told, or was to be told when they were still there."""
+    return [row[0] for row in call.unit.fetch(_lanes(call.schema.tables[JOBS]), [True, MAX_LANES])]
+
+
+@handles("ClaimDeliveries", privilege=OPEN)
+def claim_deliveries(call: Call) -> Sequence[Mapping[str, Any]]:
+    """Take for ``Host`` what is due, for each endpoint of ``Room`` as many as it says.
+
+    Answers the deliveries, each with its endpoint (None when that has gone), body and headers.
+    """
+    table, host = call.schema.tables[JOBS], call.parameters["Host"]
+    taken: list[Mapping[str, Any]] = []
+    for lane, room in call.parameters["Room"].items():
+        found = call.unit.fetch(_waiting(table), [lane, call.now, False, room])
+        endpoint = read_endpoint(call, lane) if found else None
+        for id, _ in found:
+            call.unit.update(table, id, {"host": host})
+            row = call.unit.get(table, id, ("payload", "attempts")) or {}
+            payload = json.loads(row["payload"])
+            taken.append({"id": id, "lane": lane, "endpoint": endpoint, **payload})
+    return taken
+
+
+@handles("ReturnDelivery", privilege=OPEN)
+def return_delivery(call: Call) -> None:
+    """Give back the delivery ``Id``, which ``Host`` had taken and did not post."""
+    table, id = call.schema.tables[JOBS], call.parameters["Id"]
+    job = call.unit.get(table, id, ("host",))
+    if job is not None and job["host"] == call.parameters["Host"]:
+        call.unit.update(table, id, {"host": None})
+        call.wake_workers()
+
+
+@handles("SettleDelivery", privilege=OPEN)
+def settle_delivery(call: Call) -> None:
+    """Note what became of the delivery ``Id``, which ``Host`` had taken: ``Answered``, sent at ``Sent``.
+
+    An endpoint that is out of order for the moment is told again later; whatever else is not a success is a failure.
+    """
+    jobs, id = call.schema.tables[JOBS], call.parameters["Id"]
+    answered: Answered = call.parameters["Answered"]
+    operation = call.unit.get(call.schema.tables[OPERATIONS], id)
+    job = call.unit.get(jobs, id)
+    if job is None or job["host"] != call.parameters["Host"]:
+        return
+    payload = json.loads(job["payload"])
+    begun = (job["attempts"] or 0) + 1
+    done = 0 if job["progress"] is None else json.loads(job["progress"])
+    attempt = done + 1
+    forgotten = operation is None or (answered.good and payload["forgets"])
+    _note(
+        call,
+        call.parameters["Sent"],
+        answered,
+        payload,
+        endpoint=job["lane"],
+        operation=None if forgotten else id,
+        message=(operation or {}).get("messagename"),
+        table=(operation or {}).get("primaryentitytype"),
+        name=(operation or {}).get("name"),
+        attempt=attempt,
+        mode=ASYNCHRONOUS,
+    )
+    if operation is None:
+        call.unit.delete(jobs, [id])
+        return
+    again = answered.status in PASSING or (answered.status is None and answered.passing)
+    status = operation["statuscode"]
+    if answered.good:
+        _succeed(call, id, payload, operation)
+    elif status == CANCELING["statuscode"]:
+        end_job(call, None, _task(id), operation, CANCELED, {})
+    elif again and attempt <= len(RETRIES) and begun < MAX_BEGUN:
+        due = datetime.fromisoformat(call.now) + timedelta(seconds=RETRIES[attempt - 1])
+        values = {"host": None, "due": due.strftime("%Y-%m-%dT%H:%M:%SZ"), "progress": json.dumps(attempt)}
+        call.unit.update(jobs, id, values)
+        call.unit.update(call.schema.tables[OPERATIONS], id, {"retrycount": attempt})
+        if status == PAUSING["statuscode"]:
+            hold_job(call, id)
+    else:
+        error = fault("EndpointFailed", name=operation["name"] or "", reason=reason_of(answered))
+        told = {"errorcode": error.signed_code, "message": error.message, "friendlymessage": error.message}
+        end_job(call, None, _task(id), operation, FAILED, told)
+
+
+def reason_of(answered: Answered) -> str:
+    """Why a call was none, in words."""
+    return answered.error or f"it answered with the status {answered.status}"
+
+
+def _task(id: str) -> Task:
+    return Task(id=id, payload=None, progress=None, attempts=0)
+
+
+def _succeed(call: Call, id: str, payload: Mapping[str, Any], operation: Mapping[str, Any]) -> None:
+    if payload["forgets"]:
+        call.unit.delete(call.schema.tables[JOBS], [id])
+        call.send_as_system(Delete(ref=Ref(OPERATIONS, id)))
+    else:
+        end_job(call, None, _task(id), operation, SUCCEEDED, {})
+
+
+@handles("NoteDeliveries", privilege=OPEN)
+def note_deliveries(call: Call) -> None:
+    """Note what endpoints were told while a transaction was open, whatever became of that: ``Told``."""
+    for each in call.parameters["Told"]:
+        event: Event = each["event"]
+        endpoint: Endpoint = each["endpoint"]
+        _note(
+            call,
+            each["sent"],
+            each["answered"],
+            {
+                "step": event.step_id,
+                "id": event.id,
+                "correlation": event.correlation_id,
+                "headers": each["parcel"].headers,
+                "body": each["parcel"].body,
+            },
+            endpoint=endpoint.id,
+            operation=None,
+            message=event.message,
+            table=event.table,
+            name=event.step_name,
+            attempt=1,
+            mode=SYNCHRONOUS,
+        )
+
+
+def _note(
+    call: Call,
+    sent: str,
+    answered: Answered,
+    payload: Mapping[str, Any],
+    *,
+    endpoint: str,
+    operation: str | None,
+    message: str | None,
+    table: str | None,
+    name: str | None,
+    attempt: int,
+    mode: int,
+) -> None:
+    """Add a row that tells of one attempt."""
+    row = {
+        "orgstead_deliveryid": call.new_id(),
+        "name": (name or "")[:400],
+        "asyncoperationid": None if operation is None else Ref(OPERATIONS, operation),
+        "attempt": attempt,
+        "body": payload["body"],
+        "correlationid": payload["correlation"],
+        "error": None if answered.good else reason_of(answered)[:MAX_TEXT],
+        "headers": json.dumps(payload["headers"]),
+        "httpstatus": answered.status,
+        "messagename": message,
+        "milliseconds": round(answered.seconds * 1000, 3),
+        "mode": mode,
+        "organizationid": Ref("organization", call.caller.organization_id),
+        "primaryentityid": None if payload["id"] == NOBODY else payload["id"],
+        "primaryentitytype": table,
+        "response": answered.excerpt or None,
+        "sdkmessageprocessingstepid": _there(call, STEPS, payload["step"]),
+        "senton": sent,
+        "serviceendpointid": _there(call, ENDPOINTS, endpoint),
+        "succeeded": answered.good,
+        "versionnumber": call.unit.next_version(),
+    }
+    call.unit.insert(call.schema.tables[DELIVERIES], [row])
+
+
+def _there(call: Call, table: str, id: str) -> Ref | None:
+    found = call.schema.tables[table]
+    return None if call.unit.get(found, id, (found.primary_id,)) is None else Ref(table, id)
+
+
+@handles(
+    "orgstead_SendAgain",
+    privilege="prvWritesdkmessageprocessingstep",
+    signature=Signature(
+        kind="action",
+        bound=(DELIVERIES,),
+        returns=(Parameter(name="AsyncOperationId", type="Edm.Guid"),),
+    ),
+)
+def send_again(call: Call) -> Mapping[str, Any]:
+    """Post what an endpoint was told once more, to the letter, as a new system job.
+
+    Raises ObjectDoesNotExist, NotSupported when the endpoint has gone.
+    """
+    target = call.target
+    if not isinstance(target, Ref):
+        raise fault("MissingParameter", name="Target", message="orgstead_SendAgain")
+    row = call.unit.get(call.schema.tables[DELIVERIES], target.id)
+    if row is None:
+        raise fault("ObjectDoesNotExist", table=DELIVERIES, id=target.id)
+    endpoint, step = row["serviceendpointid"], row["sdkmessageprocessingstepid"]
+    if endpoint is None:
+        raise fault("NotSupported", feature="Sending again what was for an endpoint that has gone")
+    payload = {
+        "step": step.id if step is not None else NOBODY,
+        "forgets": False,
+        "id": row["primaryentityid"] or NOBODY,
+        "correlation": row["correlationid"],
+        "headers": json.loads(row["headers"]),
+        "body": row["body"],
+    }
+    values = {
+        "messagename": row["messagename"],
+        "primaryentitytype": row["primaryentitytype"],
+        "correlationid": row["correlationid"],
+    }
+    token = None if row["primaryentityid"] is None else f"{endpoint.id}:{row['primaryentityid']}"
+    made = enqueue(call, NOTIFY, row["name"], payload, values=values, lane=endpoint.id, token=token)
+    return {"AsyncOperationId": made.id}

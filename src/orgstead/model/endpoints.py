@@ -1,0 +1,51 @@
+"""Endpoints outside of the organisation, what is sent to them and what they answer.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/register-web-hook
+"""
+
+from dataclasses import dataclass, field
+
+__all__ = ["CALL_SECONDS", "Answered", "Endpoint", "Parcel"]
+
+# What a call may take, its answer included.
+# https://learn.microsoft.com/power-apps/developer/data-platform/use-webhooks
+CALL_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A row of ``serviceendpoint``; ``authentication`` is its authtype, ``secret`` what proves who is calling."""
+
+    id: str
+    name: str
+    url: str
+    authentication: int
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """What is posted to an endpoint: a JSON text and headers of its own."""
+
+    body: str
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What became of a call: the status of the answer, or (``status`` None) what went wrong without one.
+
+    ``passing`` says that trying again may help; ``seconds`` is how long it took, ``excerpt`` the beginning of the
+    answer's text.
+    """
+
+    status: int | None = None
+    error: str | None = None
+    passing: bool = False
+    seconds: float = 0.0
+    excerpt: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether the endpoint has taken it: any 2xx."""
+        return self.status is not None and 200 <= self.status < 300

@@ -1,0 +1,195 @@
+"""The courier: tells endpoints what asynchronous steps have for them, after the commit and beside all requests.
+
+Each endpoint has a few calls at a time, and none while its breaker is open, so that one that hangs or is gone costs the
+others nothing.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import structlog
+
+from orgstead.engine.context import SYSTEM
+from orgstead.engine.job import Job
+from orgstead.engine.pipeline import Engine
+from orgstead.errors import Fault
+from orgstead.model.endpoints import CALL_SECONDS, Answered, Endpoint
+from orgstead.model.messages import Execute
+from orgstead.server.callouts import Breaker, Callouts
+from orgstead.server.lanes import Lanes
+from orgstead.wire.webhook.addresses import address
+
+__all__ = ["Courier"]
+
+log = structlog.get_logger()
+
+# How often it looks for what it was not told of.
+EVERY_SECONDS = 1.0
+# How often it looks for endpoints that have gone and left something to be told.
+STRAYS_SECONDS = 20.0
+# Calls at a time, all in all and to one endpoint.
+ROOM = 256
+PER_ENDPOINT = 16
+# How long calls under way are waited for when the server ends; what has no answer by then is posted again.
+PATIENCE_SECONDS = 5.0
+
+
+class Courier:
+    """Delivers what the jobs of an organisation have for endpoints as long as the block runs.
+
+    ``host`` is the name under which jobs are taken; whoever takes over from a host that is gone takes its deliveries.
+    """
+
+    def __init__(
+        self, engine: Engine, lanes: Lanes, callouts: Callouts, host: str, *, seconds: float = EVERY_SECONDS
+    ) -> None:
+        self._engine = engine
+        self._lanes = lanes
+        self._callouts = callouts
+        self._host = host
+        self._seconds = seconds
+        self._woken = asyncio.Event()
+        self._ended = False
+        self._busy: Counter[str] = Counter()
+        self._strays: Sequence[str] = ()
+        self._running: set[asyncio.Task[None]] = set()
+        self._breaker: Breaker | None = None
+        self._main: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Courier":
+        loop = asyncio.get_running_loop()
+        self._breaker = Breaker(loop.time)
+        self._engine.on_told = lambda told: _safely(loop, partial(self._note, told))
+        self._main = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._engine.on_told = None
+        self._ended = True
+        self._woken.set()
+        if self._main is not None:
+            await self._main
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=PATIENCE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Say that there may be something to deliver."""
+        self._woken.set()
+
+    async def _send(self, name: str, **parameters: Any) -> Any:
+        execute = Execute(name=name, parameters={"Host": self._host, **parameters})
+        (result,) = await self._lanes.run(Job((execute,), SYSTEM))
+        return result.value
+
+    def _note(self, told: Sequence[Mapping[str, Any]]) -> None:
+        task = asyncio.ensure_future(self._noted(told))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _noted(self, told: Sequence[Mapping[str, Any]]) -> None:
+        try:
+            await self._send("NoteDeliveries", Told=told)
+        except Exception:
+            log.exception("what an endpoint was told could not be noted")
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        strays = loop.time()
+        while not self._ended:
+            self._woken.clear()
+            try:
+                if loop.time() >= strays:
+                    self._strays = await self._send("ListLanes")
+                    strays = loop.time() + STRAYS_SECONDS
+                while not self._ended and await self._take():
+                    pass
+            except Fault as error:
+                log.warning("the courier failed, and tries again", reason=error.message, hint=error.hint)
+            except Exception:
+                log.exception("the courier failed, and tries again")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), self._seconds)
+
+    def _room(self) -> dict[str, int]:
+        """How many deliveries each endpoint may be given now."""
+        breaker = self._breaker
+        if breaker is None:
+            return {}
+        free = ROOM - sum(self._busy.values())
+        lanes = {
+            step.endpoint
+            for step in self._engine.schema.steps.values()
+            if step.endpoint and step.asynchronous
+        }
+        room: dict[str, int] = {}
+        for lane in sorted({*lanes, *self._strays}, key=lambda lane: self._busy[lane]):
+            most = min(free, breaker.room(lane, PER_ENDPOINT) - self._busy[lane])
+            if most > 0:
+                room[lane] = most
+                free -= most
+        return room
+
+    async def _take(self) -> bool:
+        """Take what there is room for; whether there may be more that there is room for."""
+        room = self._room()
+        if not room:
+            return False
+        taken = await self._send("ClaimDeliveries", Room=room)
+        for delivery in taken:
+            self._busy[delivery["lane"]] += 1
+            task = asyncio.create_task(self._deliver(delivery))
+            self._running.add(task)
+            task.add_done_callback(partial(self._done, delivery["lane"]))
+        return bool(taken)
+
+    def _done(self, lane: str, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self._busy -= Counter([lane])
+        self._woken.set()
+
+    async def _deliver(self, delivery: Mapping[str, Any]) -> None:
+        sent = datetime.fromtimestamp(self._engine.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        try:
+            answered = await self._post(delivery)
+            await self._send("SettleDelivery", Id=delivery["id"], Answered=answered, Sent=sent)
+        except asyncio.CancelledError:
+            # Whoever takes over posts it again.
+            raise
+        except Exception:
+            log.exception("a delivery could not be settled, and is posted again", job=delivery["id"])
+            with suppress(Fault):
+                await self._send("PutBackJob", Id=delivery["id"], Late=True)
+
+    async def _post(self, delivery: Mapping[str, Any]) -> Answered:
+        endpoint: Endpoint | None = delivery["endpoint"]
+        if endpoint is None:
+            return Answered(error="the endpoint has gone")
+        try:
+            url, headers = address(endpoint)
+        except Fault as error:
+            return Answered(error=error.message)
+        own = [(name, value) for name, value in delivery["headers"]]
+        answered = await self._callouts.post(
+            url, delivery["body"].encode(), (*own, *headers), timeout=CALL_SECONDS
+        )
+        if self._breaker is not None:
+            # An answer that refuses is the answer of an endpoint that is well.
+            self._breaker.note(endpoint.id, well=answered.status is not None and answered.status < 500)
+        return answered
+
+
+def _safely(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Call in a loop that may have ended meanwhile."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)

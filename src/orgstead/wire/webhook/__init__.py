@@ -1,0 +1,1 @@
+"""What is posted to webhooks: the payload, and where it goes."""

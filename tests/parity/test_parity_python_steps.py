@@ -1,0 +1,243 @@
+"""Python functions as steps around messages, on both databases.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/event-framework
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from orgstead import extensions as org
+from orgstead.errors import Fault
+from tests.parity.conftest import Web, opened
+
+# What steps have seen: stage, message, and whatever they note.
+seen: list[tuple[Any, ...]] = []
+
+
+def _register() -> None:
+    @org.step("Create", "account", stage=10)
+    def first(event: org.StepInvocation) -> None:
+        event.shared["begun"] = event.values.get("name")
+        seen.append((10, event.message, event.values.get("name"), event.depth))
+        if event.values.get("name") == "refused at 10":
+            raise org.Refused("Not before the checks.")
+
+    @org.step("Create", "account", stage=20, rank=2)
+    def second(event: org.StepInvocation) -> None:
+        seen.append((20, event.message, event.shared.get("begun"), event.values.get("numberofemployees")))
+
+    @org.step("Create", "account", stage=20, rank=1)
+    def earlier(event: org.StepInvocation) -> None:
+        if event.values.get("name") == "counted":
+            event.values["numberofemployees"] = "not a number"
+        elif event.values.get("name") == "parted":
+            event.values["description"] = "by a step"
+            event.values["revenue"] = 12
+            del event.values["telephone1"]
+
+    @org.step("Create", "account", stage=40)
+    def last(event: org.StepInvocation) -> None:
+        name = event.values.get("name")
+        seen.append((40, event.message, event.outputs["id"], event.after["name"]))
+        if name == "with a task":
+            event.create("task", subject="Call them", regardingobjectid=event.target)
+        if name == "refused at 40":
+            event.create("task", subject="never there")
+            raise org.Refused("Not after the write.")
+        if name == "broken":
+            raise KeyError("a mistake")
+
+    @org.step("Create", "contact", stage=40)
+    def endless(event: org.StepInvocation) -> None:
+        if event.values.get("lastname") == "endless":
+            event.create("contact", lastname="endless")
+
+    @org.step("Update", "account", stage=40, filtering={"name"})
+    def renamed(event: org.StepInvocation) -> None:
+        seen.append(("renamed", event.before["name"], event.after["name"], sorted(event.values)[:1]))
+
+    @org.step("Delete", "account", stage=20)
+    def kept(event: org.StepInvocation) -> None:
+        seen.append(("deleting", event.before["name"]))
+        if event.before["name"] == "kept":
+            raise org.Refused("This one stays.")
+
+    @org.step("Associate", stage=20)
+    def tied(event: org.StepInvocation) -> None:
+        seen.append(("tied", event.parameters["Relationship"], event.parameters["Target"].table))
+
+    @org.step("CreateMultiple", "lead", stage=20)
+    def many(event: org.StepInvocation) -> None:
+        seen.append(("many", [row.values["lastname"] for row in event.parameters["Targets"]]))
+
+    @org.step("Create", "lead", stage=20)
+    def each(event: org.StepInvocation) -> None:
+        seen.append(("each", event.values["lastname"]))
+
+    @org.step("WinOpportunity", stage=40)
+    def won(event: org.StepInvocation) -> None:
+        seen.append(("won", event.parameters["Status"]))
+
+    @org.step("Update", "account", asynchronous=True, filtering={"fax"})
+    def later(event: org.StepInvocation) -> None:
+        if event.values["fax"] == "fails":
+            raise org.Refused("Not this fax.")
+        event.update(event.target, description=f"{event.before['fax']} to {event.values['fax']}")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def web(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    new_postgres_database: Callable[[], str],
+) -> Iterator[Web]:
+    _register()
+    try:
+        with opened(request.param, tmp_path_factory, new_postgres_database) as client:
+            yield client
+    finally:
+        for code in org.steps():
+            org._steps.pop(code.step.id)
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    seen.clear()
+
+
+def test_steps_run_in_the_order_of_stages_and_ranks_and_pass_on_what_they_share(web: Web) -> None:
+    id = web.make("accounts", name="Nine")
+    assert seen == [(10, "Create", "Nine", 1), (20, "Create", "Nine", None), (40, "Create", id, "Nine")]
+
+
+def test_a_step_before_the_write_changes_what_is_written_and_the_rules_follow(web: Web) -> None:
+    id = web.make("accounts", name="parted", telephone1="1")
+    row = web.get(f"accounts({id})?$select=description,revenue,revenue_base,telephone1").json
+    assert (row["description"], row["revenue"], row["revenue_base"]) == ("by a step", 12, 12)
+    assert row["telephone1"] is None
+
+
+def test_what_a_step_sets_is_checked_like_what_a_client_sends(web: Web) -> None:
+    answer = web.call("POST", "accounts", {"name": "counted"})
+    assert answer.status == 400
+    assert "numberofemployees" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize("name", ["refused at 10", "refused at 40"])
+def test_a_step_that_refuses_leaves_nothing_behind(web: Web, name: str) -> None:
+    answer = web.call("POST", "accounts", {"name": name})
+    assert answer.fault == (400, "0x80040265")
+    assert answer.json["error"]["message"].startswith("Not ")
+    assert web.get(f"accounts?$filter=name eq '{name}'").rows == []
+    assert web.get("tasks?$filter=subject eq 'never there'").rows == []
+
+
+def test_a_mistake_in_a_step_is_a_fault_of_the_server_that_tells_nothing(web: Web) -> None:
+    answer = web.call("POST", "accounts", {"name": "broken"})
+    assert answer.status == 500
+    assert "a mistake" not in answer.text
+    assert web.get("accounts?$filter=name eq 'broken'").rows == []
+
+
+def test_a_step_after_the_write_adds_rows_in_the_same_transaction(web: Web) -> None:
+    id = web.make("accounts", name="with a task")
+    (task,) = web.get(f"tasks?$filter=_regardingobjectid_value eq {id}&$select=subject").rows
+    assert task["subject"] == "Call them"
+
+
+def test_steps_that_set_each_other_off_come_to_an_end(web: Web) -> None:
+    answer = web.call("POST", "contacts", {"lastname": "endless"})
+    assert answer.fault == (400, "0x80044182")
+    assert web.get("contacts?$filter=lastname eq 'endless'").rows == []
+
+
+def test_a_step_with_filtering_columns_runs_only_when_one_of_them_is_named(web: Web) -> None:
+    id = web.make("accounts", name="Old")
+    seen.clear()
+    assert web.call("PATCH", f"accounts({id})", {"telephone1": "2"}).status == 204
+    assert seen == []
+    assert web.call("PATCH", f"accounts({id})", {"name": "New"}).status == 204
+    assert seen == [("renamed", "Old", "New", ["accountid"])]
+
+
+def test_a_step_keeps_a_row_from_being_deleted(web: Web) -> None:
+    id = web.make("accounts", name="kept")
+    assert web.call("DELETE", f"accounts({id})").json["error"]["message"] == "This one stays."
+    other = web.make("accounts", name="goes")
+    assert web.call("DELETE", f"accounts({other})").status == 204
+    assert web.get(f"accounts({id})").status == 200
+    assert ("deleting", "goes") in seen
+
+
+def test_ties_have_steps_of_their_own(web: Web) -> None:
+    list_id = web.make("lists", listname="Spring", createdfromcode=1)
+    account = web.make("accounts", name="Tied")
+    body = {"@odata.id": f"https://x/api/data/v9.2/accounts({account})"}
+    body = {"@odata.id": f"accounts({account})"}
+    lead = web.make("leads", lastname="Tied")
+    seen.clear()
+    answer = web.call(
+        "POST", f"accounts({account})/accountleads_association/$ref", {"@odata.id": f"leads({lead})"}
+    )
+    assert answer.status == 204, (answer.text, list_id, body)
+    assert seen == [("tied", "accountleads_association", "account")]
+
+
+def test_a_step_for_many_rows_sees_a_single_one_and_a_step_for_one_sees_each_of_many(web: Web) -> None:
+    web.make("leads", lastname="One")
+    assert sorted(map(str, seen)) == ["('each', 'One')", "('many', ['One'])"]
+    seen.clear()
+    rows = [
+        {"@odata.type": "Microsoft.Dynamics.CRM.lead", "lastname": "A"},
+        {"@odata.type": "Microsoft.Dynamics.CRM.lead", "lastname": "B"},
+    ]
+    answer = web.call("POST", "leads/Microsoft.Dynamics.CRM.CreateMultiple", {"Targets": rows})
+    assert answer.status == 200, answer.text
+    assert seen == [("many", ["A", "B"]), ("each", "A"), ("each", "B")]
+
+
+def test_named_messages_have_steps(web: Web) -> None:
+    id = web.make("opportunities", name="Big")
+    body = {
+        "Status": 3,
+        "OpportunityClose": {"subject": "Won", "opportunityid@odata.bind": f"/opportunities({id})"},
+    }
+    answer = web.call("POST", "WinOpportunity", body)
+    assert answer.status == 204, answer.text
+    assert seen == [("won", 3)]
+
+
+def test_an_asynchronous_step_is_a_system_job_that_runs_after_the_commit(web: Web) -> None:
+    id = web.make("accounts", name="Fax", fax="1")
+    assert web.call("PATCH", f"accounts({id})", {"fax": "2"}).status == 204
+    (job,) = web.get(f"asyncoperations?$filter=_regardingobjectid_value eq {id}").rows
+    row = web.ended(job["asyncoperationid"])
+    assert (row["statuscode"], row["operationtype"], row["messagename"]) == (30, 1, "Update"), row
+    assert row["primaryentitytype"] == "account"
+    assert web.get(f"accounts({id})?$select=description").json["description"] == "1 to 2"
+
+
+def test_an_asynchronous_step_that_refuses_fails_its_job_and_nothing_else(web: Web) -> None:
+    id = web.make("accounts", name="Fax", fax="1")
+    assert web.call("PATCH", f"accounts({id})", {"fax": "fails"}).status == 204
+    (job,) = web.get(f"asyncoperations?$filter=_regardingobjectid_value eq {id}").rows
+    row = web.ended(job["asyncoperationid"])
+    assert (row["statuscode"], row["message"]) == (31, "Not this fax.")
+    assert web.get(f"accounts({id})?$select=fax").json["fax"] == "fails"
+
+
+def test_a_message_that_fails_leaves_no_asynchronous_step(web: Web) -> None:
+    id = web.make("accounts", name="Fax", fax="1")
+    answer = web.call("PATCH", f"accounts({id})", {"fax": "3"}, If_Match='W/"1"')
+    assert answer.status == 412
+    assert web.get(f"asyncoperations?$filter=_regardingobjectid_value eq {id}").rows == []
+
+
+@pytest.mark.parametrize(
+    "given", [{"stage": 30}, {"stage": 20, "asynchronous": True}, {"stage": 40, "filtering": {"name"}}]
+)
+def test_a_step_that_could_not_run_is_refused_where_it_is_written(given: dict[str, Any]) -> None:
+    with pytest.raises(Fault, match="cannot be registered"):
+        org.step("Create", "account", **given)
