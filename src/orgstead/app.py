@@ -83,6 +83,7 @@ from orgstead.server.run import Listener, bind
 from orgstead.server.run import serve as listen
 from orgstead.solutions.first import FirstIds, first_messages, user_messages
 from orgstead.solutions.load import load_base
+from orgstead.solutions.messages import message_rows
 from orgstead.solutions.sample import sample_messages
 from orgstead.solutions.security import privilege_messages, role_messages
 from orgstead.solutions.upgrade import base_digest, with_missing
@@ -92,7 +93,7 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 
 # The setting that a founded organisation has: the digest of the shipped definitions.
 FOUNDED = "base_digest"
-MAX_PRIVILEGES = 100_000
+MAX_PRIVILEGES = MAX_MESSAGES = 100_000
 
 # Importing them registers what they handle.
 REGISTERED = (
@@ -178,7 +179,12 @@ def _upgrade(engine: Engine) -> None:
         ids = unit.find(privileges, {}, MAX_PRIVILEGES)
         known = {row[0] for row in unit.fetch(among(privileges, privileges.primary_id, "name"), [tuple(ids)])}
         there = set(unit.find(schema.tables["role"], {"parentroleid": None}, MAX_PRIVILEGES))
-    messages = list(privilege_messages(schema, known))
+        told = {
+            id
+            for name in ("sdkmessage", "sdkmessagefilter")
+            for id in unit.find(schema.tables[name], {}, MAX_MESSAGES)
+        }
+    messages = [*privilege_messages(schema, known), *message_rows(schema, engine.messages.values(), told)]
     if not known:
         messages += role_messages(schema, there)
     engine.run(messages, SYSTEM)
@@ -209,7 +215,9 @@ def _found(engine: Engine, directory: RowDirectory, config: Config) -> None:
         organization_id=FirstIds.organization,
         currency_id=FirstIds.currency,
     )
-    engine.run(list(first_messages(base, config.organization_name)), founder)
+    engine.run(
+        [*first_messages(config.organization_name), *message_rows(base, engine.messages.values())], founder
+    )
     engine.run([*privilege_messages(base), *role_messages(base)], founder)
     password = config.admin_password or (ADMIN_PASSWORD if config.dev else None)
     if password:

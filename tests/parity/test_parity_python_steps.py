@@ -76,9 +76,9 @@ def _register() -> None:
     def each(event: org.StepInvocation) -> None:
         seen.append(("each", event.values["lastname"]))
 
-    @org.step("WinOpportunity", stage=40)
+    @org.step("Win", "opportunity", stage=40)
     def won(event: org.StepInvocation) -> None:
-        seen.append(("won", event.parameters["Status"]))
+        seen.append(("won", event.parameters["Status"], event.before["name"], event.after["statecode"]))
 
     @org.step("Update", "account", asynchronous=True, filtering={"fax"})
     def later(event: org.StepInvocation) -> None:
@@ -206,7 +206,7 @@ def test_named_messages_have_steps(web: Web) -> None:
     }
     answer = web.call("POST", "WinOpportunity", body)
     assert answer.status == 204, answer.text
-    assert seen == [("won", 3)]
+    assert seen == [("won", 3, "Big", 1)]
 
 
 def test_an_asynchronous_step_is_a_system_job_that_runs_after_the_commit(web: Web) -> None:

@@ -222,14 +222,14 @@ def test_a_deleted_row_is_told_with_its_image(web: Web, receiver: Receiver) -> N
 
 def test_a_named_message_is_told_with_its_parameters(web: Web, receiver: Receiver) -> None:
     id = web.make("opportunities", name="Big")
-    step(web, endpoint(web, receiver.url), "WinOpportunity", None)
+    step(web, endpoint(web, receiver.url), "Win", "opportunity")
     body = {
         "Status": 3,
         "OpportunityClose": {"subject": "Won", "opportunityid@odata.bind": f"/opportunities({id})"},
     }
     assert web.call("POST", "WinOpportunity", body).status == 204
     (post,) = receiver.wait(1)
-    assert (post.json["MessageName"], parameter(post, "Status")) == ("WinOpportunity", 3)
+    assert (post.json["MessageName"], parameter(post, "Status")) == ("Win", 3)
 
 
 def test_what_is_rolled_back_is_never_told(web: Web, receiver: Receiver) -> None:

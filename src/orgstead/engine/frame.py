@@ -38,6 +38,7 @@ from orgstead.model.messages import (
 from orgstead.model.query import Query
 from orgstead.model.record import Pending, Ref
 from orgstead.model.schema import Schema, Table
+from orgstead.model.sdkmessages import SdkMessage, sdk_name, subject
 from orgstead.model.steps import BEFORE_CHECKS, BEFORE_WRITE, DONE
 
 __all__ = ["Frame", "Home"]
@@ -61,9 +62,6 @@ _CORE: Mapping[type, Callable[[Any, Any], Result]] = {
 }
 
 
-_CHANGING = frozenset({"Create", "Update", "Upsert", "Delete", "Associate", "Disassociate"})
-
-
 @lru_cache(maxsize=8)
 def _canonical(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -76,6 +74,8 @@ class Home(Protocol):
     clock: Clock
     hooks: Hooks
     steps: Steps
+    # What the shipped handlers answer, by the names that steps are registered for.
+    messages: Mapping[str, SdkMessage]
     # Counts the changes of users, teams, roles and business units.
     people: int
     # Bound queries whose values are fixed.
@@ -181,9 +181,10 @@ class Frame:
             self._calendar = Calendar(now=datetime.strptime(self.now, "%Y-%m-%dT%H:%M:%SZ"))
         return self._calendar
 
-    def writes(self, name: str) -> bool:
-        """Whether the message ``name`` may change something; raises UnknownMessage."""
-        return name in _CHANGING or self._home.handler_in(self.schema, name).writes
+    def takes_steps(self, message: str) -> bool:
+        """Whether one may register steps for a shipped message, by the name that ``sdkmessage`` has for it."""
+        known = self._home.messages.get(message)
+        return known is not None and known.steps
 
     def new_id(self) -> str:
         """A new GUID, growing with time."""
@@ -244,7 +245,7 @@ class Frame:
         outer, self.message = self.message, message.name
         try:
             with self._parameters(message):
-                if message.name in self.steps.of(self.schema):
+                if (steps := self.steps.of(self.schema)) and sdk_name(message.name) in steps:
                     value = self._stepwise(handler)
                 else:
                     check_message(self.caller, message.name, handler.privilege)
@@ -257,16 +258,18 @@ class Frame:
         """Run a named message past the steps that are registered for it."""
         target = self.target
         bound = target if isinstance(target, Ref) else None
-        name = bound.table if bound is not None else target
+        inputs = {**self.parameters, **({"Target": bound} if bound is not None else {})}
+        about = bound if bound is not None else subject(handler.name, self.parameters)
+        name = about.table if about is not None else target
         passage = Passage(
-            message=handler.name,
-            inputs={**self.parameters, **({"Target": bound} if bound is not None else {})},
+            message=sdk_name(handler.name),
+            inputs=inputs,
             table=self.schema.tables.get(name) if isinstance(name, str) else None,
         )
-        if bound is not None and passage.table is not None:
-            passage.id = bound.id
+        if about is not None and passage.table is not None:
+            passage.id = self.resolve(about).id
             if wants_row(self, passage):
-                passage.before = self.unit.get(passage.table, bound.id) or {}
+                passage.before = self.unit.get(passage.table, passage.id) or {}
         run_stage(self, BEFORE_CHECKS, passage)
         check_message(self.caller, handler.name, handler.privilege)
         run_stage(self, BEFORE_WRITE, passage)

@@ -29,6 +29,7 @@ from orgstead.model.messages import (
 )
 from orgstead.model.query import Query
 from orgstead.model.schema import Schema
+from orgstead.model.sdkmessages import SdkMessage, sdk_messages
 
 __all__ = ["Engine"]
 
@@ -60,6 +61,15 @@ class Engine:
         self.steps = steps or Steps()
         self._outside = outside
         self.schema = store.load_schema()
+        # What the shipped handlers answer, by the names that steps are registered for.
+        self.messages: Mapping[str, SdkMessage] = {
+            each.name: each
+            for each in sdk_messages(
+                (name, handler.writes, handler.signature.bound)
+                for name, handler in self.registry.handlers.items()
+                if handler.signature is not None
+            )
+        }
         # Other processes change definitions in a shared database: every run looks whether they have.
         self._shared = shared
         # Counts the changes of users, teams, roles and business units.

@@ -83,8 +83,8 @@ class Call(Protocol):
     def inside(self, event: Event) -> AbstractContextManager[None]:
         """Run what is inside as the work of a step that was set off by an event."""
 
-    def writes(self, name: str) -> bool:
-        """Whether the message ``name`` may change something; raises UnknownMessage."""
+    def takes_steps(self, message: str) -> bool:
+        """Whether one may register steps for a shipped message, by the name that ``sdkmessage`` has for it."""
 
     def new_id(self) -> str:
         """A new GUID, growing with time."""

@@ -12,17 +12,9 @@ import msgspec
 
 from orgstead.model.messages import Associate, Create, Message, Update
 from orgstead.model.record import Record, Ref
-from orgstead.model.schema import Schema
 from orgstead.solutions.load import metadata_id
 
 __all__ = ["FirstIds", "first_messages", "read_rows", "user_messages"]
-
-CORE_MESSAGES = (
-    "Create", "CreateMultiple", "Update", "UpdateMultiple", "Upsert", "UpsertMultiple", "Delete", "Retrieve",
-    "RetrieveMultiple", "Associate", "Disassociate",
-)  # fmt: skip
-# Messages that exist per table: clients ask for these filters before they use bulk messages.
-PER_TABLE = ("Create", "CreateMultiple", "Update", "UpdateMultiple", "Upsert", "UpsertMultiple", "Delete")
 
 
 class FirstIds:
@@ -38,23 +30,9 @@ class FirstIds:
     salesperson_role = metadata_id("row", "role", "Salesperson")
 
 
-def first_messages(schema: Schema, organization_name: str) -> Iterator[Message]:
+def first_messages(organization_name: str) -> Iterator[Message]:
     """The rows that do not depend on who will sign in."""
-    names = {"organization": organization_name, "unit": organization_name.lower()}
-    yield from read_rows("base", names)
-    for name in CORE_MESSAGES:
-        yield _create("sdkmessage", metadata_id("row", "sdkmessage", name), {"name": name})
-    for table in schema.tables.values():
-        if table.is_private or table.is_intersect:
-            continue
-        for name in PER_TABLE:
-            values = {
-                "primaryobjecttypecode": table.logical_name,
-                "sdkmessageid": Ref("sdkmessage", metadata_id("row", "sdkmessage", name)),
-            }
-            yield _create(
-                "sdkmessagefilter", metadata_id("row", "sdkmessagefilter", table.logical_name, name), values
-            )
+    yield from read_rows("base", {"organization": organization_name, "unit": organization_name.lower()})
 
 
 def user_messages(

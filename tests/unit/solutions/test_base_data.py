@@ -94,18 +94,20 @@ OWNED_THROUGH_A_PARENT = {
 # Columns that Microsoft's reference names per table, companions and labels included.
 MINIMUM_COLUMNS = {
     "account": 200, "activityparty": 30, "activitypointer": 75, "annotation": 40, "appointment": 90,
-    "asyncoperation": 65, "bulkdeletefailure": 10, "bulkdeleteoperation": 22,
-    "businessunit": 80, "calendar": 25, "campaign": 60, "competitor": 85,
-    "connection": 50, "connectionrole": 30, "contact": 280, "customeraddress": 50, "email": 130, "fax": 70,
-    "incident": 130, "incidentresolution": 95, "invoice": 110, "invoicedetail": 90, "lead": 200,
-    "letter": 70, "list": 50, "listmember": 25, "opportunity": 160, "opportunityclose": 100,
-    "opportunityproduct": 65, "orderclose": 95, "organization": 320, "phonecall": 70, "pricelevel": 35,
-    "privilege": 20, "product": 80, "productpricelevel": 45, "publisher": 70, "queue": 60, "queueitem": 45,
-    "quote": 115, "quoteclose": 95, "quotedetail": 85, "recurringappointmentmaster": 100, "role": 40,
-    "salesorder": 120, "salesorderdetail": 90, "savedquery": 50, "sdkmessage": 40, "sdkmessagefilter": 35,
-    "serviceappointment": 95, "solution": 45, "solutioncomponent": 18, "subject": 28, "systemuser": 160,
-    "task": 65, "team": 45, "territory": 30, "transactioncurrency": 30, "uom": 30, "uomschedule": 30,
-    "userquery": 35, "webresource": 38,
+    "asyncoperation": 65, "bulkdeletefailure": 10, "bulkdeleteoperation": 22, "businessunit": 80,
+    "calendar": 25, "campaign": 60, "competitor": 85, "connection": 50, "connectionrole": 30,
+    "contact": 280, "customeraddress": 50, "email": 130, "fax": 70, "incident": 130,
+    "incidentresolution": 95, "invoice": 110, "invoicedetail": 90, "lead": 200, "letter": 70, "list": 50,
+    "listmember": 25, "opportunity": 160, "opportunityclose": 100, "opportunityproduct": 65,
+    "orderclose": 95, "organization": 320, "phonecall": 70, "pluginassembly": 50, "plugintype": 40,
+    "pricelevel": 35, "privilege": 20, "product": 80, "productpricelevel": 45, "publisher": 70, "queue": 60,
+    "queueitem": 45, "quote": 115, "quoteclose": 95, "quotedetail": 85, "recurringappointmentmaster": 100,
+    "role": 40, "salesorder": 120, "salesorderdetail": 90, "savedquery": 50, "sdkmessage": 40,
+    "sdkmessagefilter": 35, "sdkmessageprocessingstep": 70, "sdkmessageprocessingstepimage": 35,
+    "sdkmessageprocessingstepsecureconfig": 17, "serviceappointment": 95, "serviceendpoint": 60,
+    "solution": 45, "solutioncomponent": 18, "subject": 28, "systemuser": 160, "task": 65, "team": 45,
+    "territory": 30, "transactioncurrency": 30, "uom": 30, "uomschedule": 30, "userquery": 35,
+    "webresource": 38,
 }  # fmt: skip
 
 Row = dict[str, Any]
@@ -399,6 +401,18 @@ def test_object_type_codes_entity_sets_and_names_are_unique() -> None:
         ("role", "organizationid", "organization", "organizationid_organization"),
         ("role", "solutionid", "solution", "solution_role"),
         ("sdkmessagefilter", "sdkmessageid", "sdkmessage", "sdkmessageid"),
+        ("sdkmessageprocessingstep", "eventhandler", "plugintype", "eventhandler_plugintype"),
+        ("sdkmessageprocessingstep", "eventhandler", "serviceendpoint", "eventhandler_serviceendpoint"),
+        ("sdkmessageprocessingstep", "impersonatinguserid", "systemuser", "impersonatinguserid"),
+        ("sdkmessageprocessingstep", "sdkmessagefilterid", "sdkmessagefilter", "sdkmessagefilterid"),
+        ("sdkmessageprocessingstep", "sdkmessageid", "sdkmessage", "sdkmessageid"),
+        (
+            "sdkmessageprocessingstepimage",
+            "sdkmessageprocessingstepid",
+            "sdkmessageprocessingstep",
+            "sdkmessageprocessingstepid",
+        ),
+        ("asyncoperation", "owningextensionid", "sdkmessageprocessingstep", "owningextensionid"),
         ("customeraddress", "parentid", "contact", "parentid_contact"),
     ],
 )
@@ -426,6 +440,12 @@ def test_single_valued_navigation_has_the_published_name(
         ("quote", "quote_details", "quotedetail"),
         ("invoice", "invoice_details", "invoicedetail"),
         ("product", "product_price_levels", "productpricelevel"),
+        (
+            "sdkmessageprocessingstep",
+            "sdkmessageprocessingstepid_sdkmessageprocessingstepimage",
+            "sdkmessageprocessingstepimage",
+        ),
+        ("serviceendpoint", "serviceendpoint_sdkmessageprocessingstep", "sdkmessageprocessingstep"),
         ("solution", "solution_solutioncomponent", "solutioncomponent"),
         ("systemuser", "lk_accountbase_createdby", "account"),
     ],
@@ -492,7 +512,43 @@ def test_each_table_has_at_least_its_published_columns() -> None:
             "basecurrencyid languagecode maxuploadfilesize fiscalcalendarstart currencydecimalprecision",
         ),
         ("sdkmessagefilter", "sdkmessageid primaryobjecttypecode"),
+        ("serviceendpoint", "contract url authtype authvalue isauthvalueset messageformat"),
+        (
+            "sdkmessageprocessingstep",
+            "asyncautodelete eventhandler filteringattributes mode rank stage statecode supporteddeployment",
+        ),
+        ("sdkmessageprocessingstepimage", "attributes entityalias imagetype messagepropertyname"),
     ],
 )
 def test_columns_that_real_programs_read_are_there(table: str, columns: str) -> None:
     assert set(columns.split()) <= COLUMNS[table].keys()
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("pluginassembly", "password"),
+        ("serviceendpoint", "authvalue"),
+        ("serviceendpoint", "saskey"),
+        ("serviceendpoint", "sastoken"),
+    ],
+)
+def test_what_proves_who_is_calling_is_written_and_never_read(table: str, column: str) -> None:
+    assert COLUMNS[table][column]["read"] is False
+    assert COLUMNS[table][column].get("create", True)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "values"),
+    [
+        ("serviceendpoint", "contract", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        ("serviceendpoint", "authtype", [1, 2, 3, 4, 5, 6, 7, 8]),
+        ("sdkmessageprocessingstep", "mode", [0, 1]),
+        ("sdkmessageprocessingstep", "supporteddeployment", [0, 1, 2]),
+        ("sdkmessageprocessingstepimage", "imagetype", [0, 1, 2]),
+    ],
+)
+def test_choices_of_steps_and_endpoints_have_the_published_values(
+    table: str, column: str, values: list[int]
+) -> None:
+    assert [value for value, _ in options(COLUMNS[table][column])] == values

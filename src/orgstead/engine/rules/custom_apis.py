@@ -10,12 +10,14 @@ from orgstead.engine.hooks import Change, hook
 from orgstead.engine.registry import Call
 from orgstead.errors import fault
 from orgstead.model.apis import ENTITIES
-from orgstead.model.record import Ref
+from orgstead.model.messages import Create, Delete
+from orgstead.model.record import Record, Ref
 from orgstead.model.schema import ApiValue, CustomApi, Table
 
-__all__ = ["check_api", "check_part", "define_api"]
+__all__ = ["announce_api", "check_api", "check_part", "define_api"]
 
 API = "customapi"
+MESSAGES, FILTERS = "sdkmessage", "sdkmessagefilter"
 PARAMETERS, PROPERTIES = "customapirequestparameter", "customapiresponseproperty"
 GLOBAL, ENTITY, COLLECTION = range(3)
 MAX_PARTS = 100
@@ -95,6 +97,30 @@ def define_api(call: Call, change: Change) -> None:
     )
     if call.schema.apis.get(api.name) != api:
         call.replace_schema(call.schema.evolve(apis={api.name: api}))
+
+
+@hook("Create", "Delete", stage=40, applies=lambda table: table.logical_name == API)
+def announce_api(call: Call, change: Change) -> None:
+    """A custom API is a message, which one registers steps for."""
+    messages, filters = call.schema.tables.get(MESSAGES), call.schema.tables.get(FILTERS)
+    if messages is None or filters is None:
+        return
+    name, table = change.after("uniquename"), change.after("boundentitylogicalname")
+    if change.event == "Create":
+        values = {"name": name, "isprivate": bool(change.after("isprivate"))}
+        made = call.send_as_system(Create(record=Record(table=MESSAGES, values=values)))
+        if table is not None:
+            values = {
+                "primaryobjecttypecode": table,
+                "iscustomprocessingstepallowed": bool(change.after("allowedcustomprocessingsteptype")),
+                "sdkmessageid": made.ref,
+            }
+            call.send_as_system(Create(record=Record(table=FILTERS, values=values)))
+        return
+    for id in call.unit.find(messages, {"name": name}, 1):
+        for each in call.unit.find(filters, {"sdkmessageid": Ref(MESSAGES, id)}, MAX_PARTS):
+            call.send_as_system(Delete(ref=Ref(FILTERS, each)))
+        call.send_as_system(Delete(ref=Ref(MESSAGES, id)))
 
 
 def _parts(call: Call, table: Table, id: str) -> tuple[ApiValue, ...]:

@@ -18,13 +18,13 @@ from orgstead.model.steps import BEFORE_CHECKS, BEFORE_WRITE, DONE, Image, Step
 __all__ = ["check_endpoint", "check_image", "check_step", "define_step", "keep_deliveries"]
 
 IMAGES = "sdkmessageprocessingstepimage"
-MESSAGES, FILTERS = "sdkmessage", "sdkmessagefilter"
+MESSAGES, FILTERS, APIS = "sdkmessage", "sdkmessagefilter", "customapi"
+# What a custom API says of steps.
+ASYNCHRONOUS_STEP, ANY_STEP = 1, 2
 WEBHOOK = 8
 ENABLED = 0
 PRE, POST, BOTH = range(3)
 MAX_IMAGES = 50
-# Reads, and what is always one of two other messages.
-WITHOUT_STEPS = frozenset({"Retrieve", "RetrieveMultiple", "Upsert", "UpsertMultiple"})
 # By which property of the message a picture is taken.
 # https://learn.microsoft.com/power-apps/developer/data-platform/register-plug-in#define-entity-images
 PICTURED = {"Create": "Id", "Update": "Target", "Delete": "Target"}
@@ -68,8 +68,9 @@ def check_step(call: Call, change: Change) -> None:
             raise fault("MissingRequired", column=column, table=STEPS)
     change.values.setdefault("rank", change.before.get("rank") or 1)
     message, table = _message(call, change), _table(call, change)
-    _check_message(call, message, table)
     stage, mode = change.after("stage"), change.after("mode")
+    if not _allowed(call, message, change.after("sdkmessagefilterid"), table, mode):
+        raise fault("StepNotAllowed", message=message, table=table or "none")
     if stage not in (BEFORE_CHECKS, BEFORE_WRITE, DONE):
         raise fault("InvalidStep", reason=f"steps run at the stages 10, 20 and 40, not at {stage}")
     if mode and stage != DONE:
@@ -105,12 +106,22 @@ def _table(call: Call, change: Change) -> str | None:
     return table
 
 
-def _check_message(call: Call, message: str, table: str | None) -> None:
-    allowed = message not in WITHOUT_STEPS and call.writes(message)
+def _allowed(call: Call, message: str, filter: Ref | None, table: str | None, mode: int) -> bool:
+    """Whether one may register a step for a message, and for the rows of a table."""
     if table is not None and (table not in call.schema.tables or table in UNSTEPPED):
-        allowed = False
-    if not allowed:
-        raise fault("StepNotAllowed", message=message, table=table or "none")
+        return False
+    if filter is not None:
+        row = call.unit.get(call.schema.tables[FILTERS], filter.id, ("iscustomprocessingstepallowed",))
+        if row is None or not row["iscustomprocessingstepallowed"]:
+            return False
+    api = call.schema.apis.get(message)
+    if api is None:
+        return call.takes_steps(message)
+    said = (
+        call.unit.get(call.schema.tables[APIS], api.metadata_id, ("allowedcustomprocessingsteptype",)) or {}
+    )
+    kind = said.get("allowedcustomprocessingsteptype") or 0
+    return not api.function and (kind == ANY_STEP or (kind == ASYNCHRONOUS_STEP and mode == 1))
 
 
 def _check_columns(table: Table, names: tuple[str, ...]) -> None:

@@ -93,6 +93,15 @@ class Names:
         """The column behind a property name; lookups are ``_x_value``."""
         return self._of(table).columns.get(name)
 
+    def written_column(self, table: Table, name: str) -> Column | None:
+        """The column behind a property of a body: what is written and never read, a key say, as well."""
+        found = self.column(table, name)
+        if found is None:
+            hidden = table.columns.get(name)
+            if hidden is not None and hidden.stored and not hidden.read and (hidden.create or hidden.update):
+                return hidden
+        return found
+
     def navigation(self, table: Table, name: str) -> Navigation | None:
         """The navigation property of this exact name."""
         return self._of(table).navigations.get(name)

@@ -79,7 +79,7 @@ def decode_record(body: Any, table: Table, names: Names, origin: Origin, *, dept
             elif key == "@odata.type":
                 _check_type(value, table)
             continue
-        column = names.column(table, name)
+        column = names.written_column(table, name)
         if column is not None:
             if column.is_lookup:
                 raise fault(

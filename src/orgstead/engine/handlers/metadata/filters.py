@@ -6,11 +6,10 @@ https://learn.microsoft.com/power-apps/developer/data-platform/bulk-operations
 from orgstead.engine.registry import Call
 from orgstead.model.messages import Create, Delete
 from orgstead.model.record import Record, Ref
+from orgstead.model.sdkmessages import WITHOUT_STEPS, table_messages
 
 __all__ = ["announce_messages", "forget_messages"]
 
-# What every table takes; the shipped ones have such rows from the start.
-MESSAGES = ("Create", "CreateMultiple", "Update", "UpdateMultiple", "Upsert", "UpsertMultiple", "Delete")
 FILTERS = "sdkmessagefilter"
 MAX_FILTERS = 1000
 
@@ -20,9 +19,13 @@ def announce_messages(call: Call, table: str) -> None:
     messages = call.schema.tables.get("sdkmessage")
     if messages is None or FILTERS not in call.schema.tables:
         return
-    for name in MESSAGES:
+    for name in table_messages(call.schema.tables[table]):
         for id in call.unit.find(messages, {"name": name}, 1):
-            values = {"primaryobjecttypecode": table, "sdkmessageid": Ref("sdkmessage", id)}
+            values = {
+                "primaryobjecttypecode": table,
+                "iscustomprocessingstepallowed": name not in WITHOUT_STEPS,
+                "sdkmessageid": Ref("sdkmessage", id),
+            }
             call.send_as_system(Create(record=Record(table=FILTERS, values=values)))
 
 
