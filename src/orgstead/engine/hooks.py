@@ -16,7 +16,7 @@ from orgstead.engine.steps import Passage
 from orgstead.model.events import NOBODY
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
-from orgstead.model.steps import DONE
+from orgstead.model.steps import BEFORE_CHECKS, DONE
 
 __all__ = ["UNSTEPPED", "Change", "Hook", "Hooks", "hook", "shipped"]
 
@@ -98,6 +98,9 @@ class Hooks:
         stepped = bool(steps) and not change.table.is_private and change.table.logical_name not in UNSTEPPED
         if stepped and stage != DONE:
             _pass(stage, call, change)
+        if stage == BEFORE_CHECKS:
+            # Our own rules come after the checks.
+            return
         key = (change.table, change.event, stage)
         found = self._found.get(key)
         if found is None:

@@ -56,23 +56,25 @@ class Steps:
 
     def __init__(self, code: Iterable[Code] = ()) -> None:
         self._code = {each.step.id: each for each in code}
-        self._found: tuple[Schema | None, Mapping[str, Sequence[Step]]] = (None, {})
+        # Those of the schema that was asked for last, and whether one of them makes a write wait.
+        self._found: tuple[Schema | None, Mapping[str, Sequence[Step]], bool] = (None, {}, False)
 
     def of(self, schema: Schema) -> Mapping[str, Sequence[Step]]:
         """The steps by the names of their messages, each in the order in which they run."""
-        known, found = self._found
+        known, found, _ = self._found
         if known is schema:
             return found
         steps = (*schema.steps.values(), *(each.step for each in self._code.values()))
         grouped: dict[str, list[Step]] = {}
         for step in sorted(steps, key=lambda step: (step.stage, step.rank, step.id)):
             grouped.setdefault(step.message, []).append(step)
-        self._found = (schema, grouped)
+        self._found = (schema, grouped, any(not step.asynchronous for step in steps))
         return grouped
 
     def waits(self, schema: Schema) -> bool:
         """Whether a write may have to wait for what a step does."""
-        return any(not step.asynchronous for steps in self.of(schema).values() for step in steps)
+        self.of(schema)
+        return self._found[2]
 
     def code(self, step: str) -> Code | None:
         """The Python function behind a step; None for one that is not, or no longer, there."""
