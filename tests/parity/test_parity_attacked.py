@@ -198,3 +198,20 @@ def test_what_is_published_is_a_list(web: Web, xml: str) -> None:
     assert web.call("POST", "PublishXml", {"ParameterXml": xml}).status == 400
     good = "<importexportxml><entities><entity>account</entity></entities></importexportxml>"
     assert web.call("POST", "PublishXml", {"ParameterXml": good}).status == 204
+
+
+def test_rows_are_read_between_the_commit_of_definitions_and_the_news_of_it(web: Web) -> None:
+    engine = web.organisation.engine
+    text = {"@odata.type": "Microsoft.Dynamics.CRM.StringAttributeMetadata", "MaxLength": 100}
+    label = {"LocalizedLabels": [{"Label": "Soon gone", "LanguageCode": 1033}]}
+    columns = "EntityDefinitions(LogicalName='account')/Attributes"
+    made = web.call("POST", columns, {**text, "SchemaName": "new_SoonGone", "DisplayName": label})
+    assert made.status == 204
+    account = web.make("accounts", name=web.name("there"), new_soongone="x")
+    before = engine.schema
+    assert web.call("DELETE", f"{columns}(LogicalName='new_soongone')").status == 204
+    after, engine.schema = engine.schema, before
+    assert web.get(f"accounts({account})").status == 200
+    assert engine.schema.version == after.version
+    engine.schema = before
+    assert web.get("accounts?$filter=new_soongone eq 'x'").status == 400

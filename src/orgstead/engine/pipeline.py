@@ -5,6 +5,7 @@ for a write binds the values, runs the hooks of stage 20, checks invariants, wri
 the hooks of stage 40. A unit of work commits when all messages of an atomic run succeeded.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -32,6 +33,9 @@ from orgstead.model.schema import Schema
 from orgstead.model.sdkmessages import SdkMessage, sdk_messages
 
 __all__ = ["Engine"]
+
+# What a statement fails with whose column or table is there no longer.
+OUTDATED = frozenset({"StoreBusy", "StoreFailure"})
 
 
 class Engine:
@@ -70,6 +74,7 @@ class Engine:
                 if handler.signature is not None
             )
         }
+        self._publishing = threading.Lock()
         # Other processes change definitions in a shared database: every run looks whether they have.
         self._shared = shared
         # Counts the changes of users, teams, roles and business units.
@@ -135,6 +140,15 @@ class Engine:
     def read(self, job: Job, budget: int | None = None) -> list[Result]:
         """Run a job that only reads; raises BudgetExceeded when it takes more than ``budget`` steps."""
         self._look_ahead([job])
+        schema = self.schema
+        try:
+            with self.store.read(budget) as unit:
+                schema = self._current(unit)
+                return self.run_in(unit, job, schema)[0]
+        except Fault as error:
+            if error.name not in OUTDATED or not self._replaced(schema):
+                raise
+        # The definitions were changed between the look at them and the look at the rows.
         with self.store.read(budget) as unit:
             return self.run_in(unit, job, self._current(unit))[0]
 
@@ -147,15 +161,27 @@ class Engine:
     def _current(self, unit: UnitOfWork, *, changing: bool = False) -> Schema:
         """The schema that a run in this unit of work sees."""
         if self._shared and unit.schema_version(changing=changing) != self.schema.version:
-            self.schema = self.store.load_schema()
+            self._publish(self.store.load_schema())
         return self.schema
 
     def refresh(self) -> bool:
         """Whether another process had changed the definitions; from now on they are known here."""
-        if not self._shared or self.store.schema_version() == self.schema.version:
+        return self._shared and self._replaced(self.schema)
+
+    def _replaced(self, schema: Schema) -> bool:
+        """Whether definitions have been committed since ``schema``; from now on they are known here."""
+        version = self.store.schema_version()
+        if version == schema.version:
             return False
-        self.schema = self.store.load_schema()
+        if version != self.schema.version:
+            self._publish(self.store.load_schema())
         return True
+
+    def _publish(self, schema: Schema) -> None:
+        """Let later runs see a schema, unless a later one has been published by another thread."""
+        with self._publishing:
+            if schema.version > self.schema.version:
+                self.schema = schema
 
     def run_group(self, jobs: Sequence[Job]) -> None:
         """Run several independent jobs in one transaction, each undone by itself when it fails.
@@ -186,7 +212,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - whatever went wrong is what each caller is told
             outcomes = [error] * len(jobs)
         else:
-            self.schema = schema
+            self._publish(schema)
             if self.on_jobs is not None and any(job.woken for job in jobs):
                 self.on_jobs()
             if (committed := self.on_commit) is not None:
