@@ -59,22 +59,26 @@ def test_a_lookup_is_emptied_wherever_it_points_at_a_row_and_the_rows_are_stampe
     any_database: Database,
 ) -> None:
     target = any_database.fresh()[0]
-    one, two, other = any_database.add(
+    one, two, other, twin = any_database.add(
         "thing",
         {"customerid": Ref("maker", target), "versionnumber": 1},
         {"customerid": Ref("maker", target), "versionnumber": 2},
         {"customerid": Ref("maker", guid(9)), "versionnumber": 3},
+        {"customerid": Ref("tag", target), "versionnumber": 4},
     )
     with any_database.store.write() as unit:
-        assert sorted(unit.clear(any_database.table("thing"), "customerid", target, 77)) == [one, two]
-        assert unit.clear(any_database.table("thing"), "customerid", target, 78) == []
+        maker = Ref("maker", target)
+        assert sorted(unit.clear(any_database.table("thing"), "customerid", maker, 77)) == [one, two]
+        assert unit.clear(any_database.table("thing"), "customerid", maker, 78) == []
     for id in (one, two):
         row = any_database.get("thing", id)
         assert row is not None
         assert (row["customerid"], row["versionnumber"]) == (None, 77)
-    row = any_database.get("thing", other)
-    assert row is not None
-    assert (row["customerid"], row["versionnumber"]) == (Ref("maker", guid(9)), 3)
+    kept = ((other, Ref("maker", guid(9)), 3), (twin, Ref("tag", target), 4))
+    for id, customer, version in kept:
+        row = any_database.get("thing", id)
+        assert row is not None
+        assert (row["customerid"], row["versionnumber"]) == (customer, version)
     (asked,) = any_database.ask(
         Query(table="thing", columns=("customerid",), where=condition("thingid", "eq", one))
     )

@@ -8,6 +8,7 @@ from orgstead.model.endpoints import Answered, Endpoint, Parcel
 from orgstead.model.events import Event
 from orgstead.model.plan import Plan
 from orgstead.model.query import Query
+from orgstead.model.record import Ref
 from orgstead.model.schema import Schema, Table
 
 __all__ = ["Blobs", "BudgetExceeded", "Clock", "Outside", "QueryText", "RolledBack", "Store", "UnitOfWork"]
@@ -50,7 +51,7 @@ class UnitOfWork(Protocol):
     def delete(self, table: Table, ids: Sequence[str]) -> int:
         """Remove rows by id; how many there were."""
 
-    def clear(self, table: Table, column: str, value: str, version: int) -> list[str]:
+    def clear(self, table: Table, column: str, value: Ref, version: int) -> list[str]:
         """Set a lookup to null wherever it points at ``value`` and stamp ``version``; the ids changed."""
 
     def next_version(self, count: int = 1) -> int:

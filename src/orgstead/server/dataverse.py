@@ -1,6 +1,7 @@
 """The adapter of the Web API: bytes in, operations through the engine, bytes out."""
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -229,6 +230,7 @@ class Dataverse:
     ) -> tuple[Answer | Sequence[Answer], int]:
         """All of the parts, or none and the answer of the one that failed; with the status."""
         operations: list[Operation] = []
+        ends: list[int] = []
         pending: dict[str, tuple[int, str]] = {}
         part: Part | None = None
         try:
@@ -236,18 +238,22 @@ class Dataverse:
             for part in change_set.parts:
                 _check_part(part)
                 operation = await self._decoded(_request(part, batch, pending))
-                if len(operation.messages) != 1:
+                if not operation.messages:
                     raise fault("InvalidBatch", message="A change set holds changes only.")
-                if part.content_id is not None and operation.table is not None:
-                    pending[part.content_id] = (len(messages), operation.table)
                 operations.append(operation)
                 messages.extend(operation.messages)
+                ends.append(len(messages))
+                if part.content_id is not None and operation.table is not None:
+                    pending[part.content_id] = (len(messages) - 1, operation.table)
             options = _common([operation.options for operation in operations])
             results: list[Result] = await self._lanes.run(Job(messages, caller, options)) if messages else []
-            replies = [op.render((result,)) for op, result in zip(operations, results, strict=True)]
+            replies = [
+                op.render(results[end - len(op.messages) : end])
+                for op, end in zip(operations, ends, strict=True)
+            ]
         except Exception as error:  # noqa: BLE001 - a change set's failure is its answer
             index = getattr(error, "index", None)
-            culprit = change_set.parts[index] if index is not None else part
+            culprit = change_set.parts[bisect_right(ends, index)] if index is not None else part
             headers = culprit.headers if culprit is not None else {}
             reply = self._failed(error, headers)
             return _answer(reply, culprit.content_id if culprit is not None else None), reply.status

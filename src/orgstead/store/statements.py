@@ -185,14 +185,15 @@ class Statements:
         return f"DELETE FROM {quoted(table.logical_name)} WHERE {condition}", self.dialect.many(key)
 
     def _clear(self, table: Table, name: str) -> str:
-        value, version = self._typed(table, name, "versionnumber")
-        sets = [f"{quoted(name)} = NULL"]
-        if table.columns[name].polymorphic:
-            sets.append(f"{quoted(name + TABLE_SUFFIX)} = NULL")
+        # Rows of several tables may have the same id.
+        ends = [name, name + TABLE_SUFFIX] if table.columns[name].polymorphic else [name]
+        *values, version = self._typed(table, *ends, "versionnumber")
+        sets = [f"{quoted(end)} = NULL" for end in ends]
         if "versionnumber" in table.columns:
             sets.append(f'"versionnumber" = {version}')
+        pointing = " AND ".join(f"{quoted(end)} = {value}" for end, value in zip(ends, values, strict=True))
         return (
-            f"UPDATE {quoted(table.logical_name)} SET {', '.join(sets)} WHERE {quoted(name)} = {value} "
+            f"UPDATE {quoted(table.logical_name)} SET {', '.join(sets)} WHERE {pointing} "
             f"RETURNING {quoted(table.primary_id)}"
         )
 

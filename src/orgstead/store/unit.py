@@ -6,6 +6,7 @@ from typing import Any
 
 from orgstead.errors import Fault, fault
 from orgstead.model.plan import Plan
+from orgstead.model.record import Ref
 from orgstead.model.schema import Schema, Table
 from orgstead.store import saved
 from orgstead.store.ddl import guards
@@ -128,9 +129,11 @@ class BaseUnit:
         sql, encode = self.statements.delete(table)
         return self.change(sql, (encode(ids),))
 
-    def clear(self, table: Table, column: str, value: str, version: int) -> list[str]:
+    def clear(self, table: Table, column: str, value: Ref, version: int) -> list[str]:
         """Empty a lookup wherever it points at a row."""
-        arguments = [self.argument(value)]
+        arguments = [self.argument(value.id)]
+        if table.columns[column].polymorphic:
+            arguments.append(self.argument(value.table))
         if "versionnumber" in table.columns:
             arguments.append(self.argument(version))
         return [row[0] for row in self.rows(self.statements.clear(table, column), arguments)]

@@ -64,12 +64,12 @@ def retrieve(call: Reading, message: Retrieve) -> Result:
 
 
 def read_row(call: Reading, ref: Ref, query: Query) -> Page:
-    """A page of the one row; raises ObjectDoesNotExist."""
+    """A page of the one row; raises ObjectDoesNotExist, also when it does not meet the query's conditions."""
     bound = call.bind(query, single=True)
     rows = call.unit.fetch(bound.plan, (ref.id, *bound.params[1:]))
     if not rows:
         table = call.schema.tables[ref.table]
-        if call.unit.get(table, ref.id, (table.primary_id,)) is not None:
+        if query.where is None and call.unit.get(table, ref.id, (table.primary_id,)) is not None:
             raise fault("AccessDenied", caller=call.caller.user_id, right="Read", table=ref.table, id=ref.id)
         raise fault("ObjectDoesNotExist", table=ref.table, id=ref.id)
     return _page(call, bound.plan, rows)

@@ -257,7 +257,7 @@ def _cascade_delete(call: Writing, ref: Ref) -> None:
             continue
         behaviour = rel.cascade.delete
         if behaviour == "RemoveLink":
-            call.unit.clear(table, column.name, ref.id, call.unit.next_version())
+            call.unit.clear(table, column.name, ref, call.unit.next_version())
         elif behaviour == "Restrict":
             if call.unit.find(table, {column.name: ref if column.is_lookup else ref.id}, 1):
                 raise fault("CannotDeleteReferenced", table=ref.table, related=table.logical_name)

@@ -12,6 +12,7 @@ from orgstead.model.messages import (
     Delete,
     Disassociate,
     Execute,
+    Result,
     Retrieve,
     RetrieveMultiple,
     Update,
@@ -29,6 +30,7 @@ from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment
 from orgstead.wire.odata.payload import decode_object, is_reverse, read_reference, ref_of
 from orgstead.wire.odata.reader import Reader
 from orgstead.wire.odata.request import Operation
+from orgstead.wire.odata.response import Reply
 
 __all__ = ["Resources"]
 
@@ -180,17 +182,17 @@ class Resources(Reader):
             return self.change_link(ref, navigation, step, target)
         if isinstance(navigation.link, ToOne):
             return self.to_one(table, ref, navigation, target, rest)
-        if step.called:
-            if step.id is None and not step.pairs:
-                raise fault("ResourceNotFound", segment=step.name)
-            return self.on_row(target, ref_of(target, step, self.names), rest)
-        if not rest:
+        if not rest and not step.called:
             self.only("GET", "POST")
             if self.request.method == "POST":
                 return self.create_related(ref, navigation, target)
         scope = _related_to(navigation, ref, self.names)
         # Nothing is told about what hangs on a row that is not there, or not seen.
         first = Retrieve(ref=ref, query=Query(table=table.logical_name, columns=(table.primary_id,)))
+        if step.called:
+            if step.id is None and not step.pairs:
+                raise fault("ResourceNotFound", segment=step.name)
+            return self.on_member(first, target, scope, ref_of(target, step, self.names), rest)
         if not rest:
             return _after(first, self.list(target, scope))
         if len(rest) == 1 and rest[0].name == "$count":
@@ -201,6 +203,19 @@ class Resources(Reader):
             query = self.paged(replace(_narrowed(query, scope), columns=(target.primary_id,)), options)
             return _after(first, self.operation_of((RetrieveMultiple(query=query),), self.shape().references))
         raise fault("ResourceNotFound", segment=rest[0].name)
+
+    def on_member(
+        self, first: Retrieve, target: Table, scope: Predicate, ref: Ref, rest: Sequence[Segment]
+    ) -> Operation:
+        """``/accounts(id)/Account_Tasks(id)…``: a row that is in the collection, and nothing of one that is not."""
+        query = Query(table=target.logical_name, columns=(target.primary_id,), where=scope)
+        operation = self.on_row(target, ref, rest)
+        before = (first, Retrieve(ref=ref, query=query))
+
+        def render(results: Sequence[Result]) -> Reply:
+            return operation.render(results[len(before) :])
+
+        return replace(operation, messages=(*before, *operation.messages), render=render)
 
     def to_one(
         self, table: Table, ref: Ref, navigation: Navigation, target: Table, rest: Sequence[Segment]
@@ -318,6 +333,10 @@ def _related_to(navigation: Navigation, ref: Ref, names: Names) -> Predicate:
     rel = names.schema.one_to_many.get(navigation.relationship)
     if rel is not None:
         lookup = ToOne(rel.referencing_attribute, ref.table)
+        column = names.schema.tables[rel.referencing].columns[rel.referencing_attribute]
+        if isinstance(ref.key, str) and column.polymorphic:
+            # Rows of several tables may have the same id.
+            return Condition(Field(parent.primary_id, (lookup,)), "eq", (ref.key,))
         if isinstance(ref.key, str):
             return Condition(Field(rel.referencing_attribute), "eq", (ref.key,))
         return And(tuple(Condition(Field(name, (lookup,)), "eq", (value,)) for name, value in _pairs(ref)))
