@@ -1,5 +1,7 @@
 """How the Web API behaves around a request: headers that ask in vain, browsers, users that may not go yet."""
 
+from typing import Any
+
 import pytest
 
 from tests.parity.conftest import ORIGIN, ROOT, Web
@@ -207,3 +209,41 @@ def test_an_upsert_of_many_takes_targets_that_are_nothing_but_a_key(web: Web) ->
     assert answer.status in (200, 204), answer.text
     assert web.get(f"accounts({new})?$select=accountid").json["accountid"] == new
     assert web.get(f"accounts({known})?$select=name").json["name"] == "Known"
+
+
+@pytest.mark.parametrize(
+    ("method", "rest", "body", "header"),
+    [
+        ("PATCH", "", {"name": "x"}, {"If-None-Match": 'W/"1"'}),
+        ("DELETE", "", None, {"If-None-Match": "*"}),
+        ("DELETE", "", None, {"If-None-Match": 'W/"1"'}),
+        ("PUT", "/name", {"value": "x"}, {"If-None-Match": "*"}),
+        ("DELETE", "/name", None, {"If-None-Match": "*"}),
+        ("PUT", "/primarycontactid/$ref", None, {"If-Match": 'W/"1"'}),
+        ("DELETE", "/primarycontactid/$ref", None, {"If-Match": 'W/"1"'}),
+        ("DELETE", "/primarycontactid/$ref", None, {"If-None-Match": "*"}),
+        ("POST", "/contact_customer_accounts", {"lastname": "x"}, {"If-Match": 'W/"1"'}),
+    ],
+)
+def test_a_condition_that_a_write_does_not_heed_is_refused(
+    web: Web, method: str, rest: str, body: Any, header: dict[str, str]
+) -> None:
+    account = web.make("accounts", name="kept", primarycontactid={"lastname": "kept"})
+    if rest.endswith("$ref") and method == "PUT":
+        body = {"@odata.id": f"contacts({web.make('contacts', lastname='other')})"}
+    assert web.call(method, f"accounts({account}){rest}", body, **header).fault == (400, "0x80060888")
+    row = web.get(f"accounts({account})?$select=name&$expand=primarycontactid($select=lastname)").json
+    assert (row["name"], row["primarycontactid"]["lastname"]) == ("kept", "kept")
+    assert web.get(f"accounts({account})/contact_customer_accounts/$count").text == "0"
+
+
+def test_no_row_has_the_empty_id(web: Web) -> None:
+    nothing = "00000000-0000-0000-0000-000000000000"
+    made = [
+        web.call("PATCH", f"accounts({nothing})", {"name": "a"}),
+        web.call("POST", "accounts", {"accountid": nothing}),
+    ]
+    ids = {answer.id for answer in made}
+    assert len(ids) == 2
+    assert nothing not in ids
+    assert web.get(f"accounts({nothing})").status == 404

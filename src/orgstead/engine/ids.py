@@ -7,7 +7,10 @@ import os
 import threading
 import time
 
-__all__ = ["new_id"]
+__all__ = ["NO_ID", "new_id"]
+
+# .NET's Guid.Empty: an id that nobody has set.
+NO_ID = "00000000-0000-0000-0000-000000000000"
 
 _lock = threading.Lock()
 _last = 0

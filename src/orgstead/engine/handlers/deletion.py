@@ -11,6 +11,7 @@ from typing import Any
 
 from orgstead.engine.access import check_table
 from orgstead.engine.handlers.bulk import TARGETS, named, naming
+from orgstead.engine.ids import NO_ID
 from orgstead.engine.jobs import IN_PROGRESS, READY, Task, enqueue, kind
 from orgstead.engine.registry import OPEN, Call, handles
 from orgstead.errors import Fault, fault
@@ -27,7 +28,6 @@ CHUNK = 100
 # The most that a query with TopCount finds.
 MAX_TOP = 5_000
 MAX_QUERIES = 100
-NO_ID = "00000000-0000-0000-0000-000000000000"
 
 
 @handles(

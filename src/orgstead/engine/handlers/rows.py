@@ -15,6 +15,7 @@ from orgstead.engine.handlers.permits import permit_create, permit_update, ties
 from orgstead.engine.handlers.reads import read_row
 from orgstead.engine.handlers.values import bind_values, key_values
 from orgstead.engine.hooks import Change, Hooks
+from orgstead.engine.ids import NO_ID
 from orgstead.engine.registry import Call
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import Associate, Create, Delete, Result, Update, Upsert
@@ -56,7 +57,7 @@ def create(call: Writing, message: Create) -> Result:
         check_table(call, "Create", table)
     values = bind_values(call, table, record, "Create")
     given = values.pop(table.primary_id, None)
-    id = record.id or given or call.new_id()
+    id = next((each for each in (record.id, given) if each not in (None, NO_ID)), None) or call.new_id()
     change = Change(event="Create", table=table, id=id, values=values, before={})
     if early:
         call.hooks.run(10, call, change)

@@ -112,6 +112,16 @@ class Reader:
             name = self.request.query.split("=")[0][:100]
             raise fault("ODataUnsupported", feature=f"The query option {name} on this resource")
 
+    def conditions(self, *, version: bool = False, missing: bool = False) -> None:
+        """Refuse conditional headers that a write would not heed.
+
+        ``version`` and ``missing`` say that it heeds ``If-Match`` with a version and ``If-None-Match: *``.
+        """
+        if self.match.if_none_match is not None or (self.match.missing and not missing):
+            raise fault("ODataUnsupported", feature="The header If-None-Match on this write")
+        if self.match.if_match is not None and not version:
+            raise fault("ODataUnsupported", feature="The header If-Match on this write")
+
     def returning(self, table: Table) -> tuple[Query | None, str]:
         """The query of ``Prefer: return=representation`` and the answer's context."""
         options, query = self.options(table, "$select", "$expand")

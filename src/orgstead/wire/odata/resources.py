@@ -70,6 +70,7 @@ class Resources(Reader):
 
     def create(self, table: Table) -> Operation:
         """POST to a set."""
+        self.conditions(missing=True)
         returning, context = self.returning(table)
         record = self.record(table)
         message = Create(record=record, returning=returning)
@@ -114,6 +115,7 @@ class Resources(Reader):
 
     def patch(self, table: Table, ref: Ref) -> Operation:
         """PATCH a row: an upsert unless the conditional headers forbid one half."""
+        self.conditions(version=True, missing=True)
         returning, context = self.returning(table)
         record, match = self.record(table), self.match
         render = self.shape(context).written
@@ -129,6 +131,7 @@ class Resources(Reader):
 
     def delete(self, table: Table, ref: Ref) -> Operation:
         """DELETE a row."""
+        self.conditions(version=True)
         self.no_options()
         return self.operation_of((Delete(ref=ref, if_match=self.match.if_match),), self.shape().nothing)
 
@@ -147,6 +150,7 @@ class Resources(Reader):
             return self.operation_of((open_content(self.request, ref, column),), render)
         self.no_options()
         if column.type == "file" and method == "DELETE" and not raw:
+            self.conditions()
             clear = Execute(name="ClearFile", target=ref, parameters={"FileAttributeName": column.name})
             return self.operation_of((clear,), self.shape().nothing)
         if method == "GET":
@@ -157,6 +161,7 @@ class Resources(Reader):
         self.only("GET", "PUT", "DELETE") if not raw else self.only("GET")
         if column.is_lookup or not column.update:
             raise fault("MethodNotAllowed", method=method, resource=name)
+        self.conditions(version=True)
         if method == "PUT":
             body = decode_object(self.request.body)
             if set(body) - {"@odata.context"} != {"value"}:
@@ -247,6 +252,7 @@ class Resources(Reader):
 
     def create_related(self, ref: Ref, navigation: Navigation, target: Table) -> Operation:
         """POST to a navigation property: a new row that is related from the start."""
+        self.conditions(missing=True)
         returning, context = self.returning(target)
         record = self.record(target)
         rel = self.names.schema.one_to_many.get(navigation.relationship)
@@ -262,6 +268,7 @@ class Resources(Reader):
 
     def change_link(self, ref: Ref, navigation: Navigation, step: Segment, target: Table) -> Operation:
         """POST, PUT and DELETE of ``/$ref``."""
+        self.conditions()
         single = isinstance(navigation.link, ToOne)
         if self.request.method == "DELETE":
             return self.untie(ref, navigation, step, target, single)
