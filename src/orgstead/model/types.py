@@ -6,19 +6,22 @@ Ranges: https://learn.microsoft.com/power-apps/maker/data-platform/types-of-fiel
 """
 
 import base64
-import binascii
 import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from orgstead.errors import Fault, fault
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Column
 
-__all__ = ["coerce", "format_value", "is_guid", "parse_datetime", "read_guid"]
+__all__ = ["Coerce", "coerce", "coercion", "format_value", "is_guid", "parse_datetime", "read_guid"]
+
+# The canonical form of a value, which is not None; raises the faults of ``coerce``.
+Coerce = Callable[[Any], Any]
 
 # Kilobytes that a column takes unless it says so itself.
 # https://learn.microsoft.com/dotnet/api/microsoft.xrm.sdk.metadata.fileattributemetadata.maxsizeinkb
@@ -68,12 +71,13 @@ def coerce(column: Column, value: Any, table: str) -> Any:
     Raises the faults InvalidValue, StringTooLong, ValueOutOfRange, DecimalValueOutOfRange, ChoiceOutOfRange,
     InvalidGuid.
     """
-    if value is None:
-        return None
-    try:
-        return _COERCE[column.type](column, value, table)
-    except (ValueError, OverflowError, InvalidOperation) as error:
-        raise _invalid(column, value, table) from error
+    return None if value is None else coercion(column, table)(value)
+
+
+@lru_cache(maxsize=65536)
+def coercion(column: Column, table: str) -> Coerce:
+    """What ``coerce`` does to values that are not None, with the limits of the column worked out once."""
+    return _COERCIONS[column.type](column, table)
 
 
 def _invalid(column: Column, value: Any, table: str) -> Fault:
@@ -85,42 +89,50 @@ def _short(value: Any) -> str:
     return text if len(text) <= 100 else f"{text[:100]}…"
 
 
-def _text(column: Column, value: Any, table: str) -> str:
-    if not isinstance(value, str):
-        raise _invalid(column, value, table)
+def _text(column: Column, table: str) -> Coerce:
     limit = column.max_length or DEFAULT_LENGTH.get(column.type, 100)
-    if len(value) > limit:
-        raise fault("StringTooLong", column=column.name, table=table, max=limit)
-    if "\x00" in value:
-        raise _invalid(column, "text with a null character", table)
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise _invalid(column, "text with an unpaired surrogate", table) from None
-    return value
+
+    def text(value: Any) -> str:
+        if not isinstance(value, str):
+            raise _invalid(column, value, table)
+        if len(value) > limit:
+            raise fault("StringTooLong", column=column.name, table=table, max=limit)
+        if "\x00" in value:
+            raise _invalid(column, "text with a null character", table)
+        if not value.isascii():
+            try:
+                value.encode("utf-8")
+            except UnicodeEncodeError:
+                raise _invalid(column, "text with an unpaired surrogate", table) from None
+        return value
+
+    return text
 
 
-def _bounded(column: Column, value: Any, table: str, low: Any, high: Any) -> Any:
-    if not low <= value <= high:
-        shown = _short(value)
-        if isinstance(value, int):
-            raise fault("ValueOutOfRange", column=column.name, table=table, min=low, max=high, value=shown)
-        raise fault("DecimalValueOutOfRange", column=column.name, table=table, min=low, max=high, value=shown)
-    return value
+def _out_of_range(column: Column, value: Any, table: str, low: Any, high: Any) -> Fault:
+    name = "ValueOutOfRange" if isinstance(value, int) else "DecimalValueOutOfRange"
+    return fault(name, column=column.name, table=table, min=low, max=high, value=_short(value))
 
 
-def _integer(column: Column, value: Any, table: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _invalid(column, value, table)
+def _whole(column: Column, table: str, low: int, high: int) -> Coerce:
+    def whole(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise _invalid(column, value, table)
+        if not low <= value <= high:
+            raise _out_of_range(column, value, table, low, high)
+        return value
+
+    return whole
+
+
+def _integer(column: Column, table: str) -> Coerce:
     low = INT32[0] if column.min is None else max(int(column.min), INT32[0])
     high = INT32[1] if column.max is None else min(int(column.max), INT32[1])
-    return int(_bounded(column, value, table, low, high))
+    return _whole(column, table, low, high)
 
 
-def _bigint(column: Column, value: Any, table: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _invalid(column, value, table)
-    return int(_bounded(column, value, table, *INT64))
+def _bigint(column: Column, table: str) -> Coerce:
+    return _whole(column, table, *INT64)
 
 
 def _number(column: Column, value: Any, table: str) -> Decimal:
@@ -132,83 +144,130 @@ def _number(column: Column, value: Any, table: str) -> Decimal:
     return number
 
 
-def _decimal(column: Column, value: Any, table: str) -> Decimal:
-    number = _number(column, value, table)
+def _decimal(column: Column, table: str) -> Coerce:
     low, high = MONEY if column.type == "money" else DECIMAL
     if column.min is not None:
         low = max(low, Decimal(repr(column.min)))
     if column.max is not None:
         high = min(high, Decimal(repr(column.max)))
-    _bounded(column, number, table, low, high)
     # Money keeps four places whatever its display precision is; a decimal keeps its column's.
     places = 4 if column.type == "money" else (10 if column.precision is None else column.precision)
-    return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+    unit = Decimal(1).scaleb(-places)
+
+    def decimal(value: Any) -> Decimal:
+        number = _number(column, value, table)
+        if not low <= number <= high:
+            raise _out_of_range(column, number, table, low, high)
+        try:
+            return number.quantize(unit, ROUND_HALF_EVEN)
+        except InvalidOperation as error:
+            raise _invalid(column, value, table) from error
+
+    return decimal
 
 
-def _double(column: Column, value: Any, table: str) -> float:
-    number = float(_number(column, value, table))
-    if not math.isfinite(number):
-        raise _invalid(column, value, table)
+def _double(column: Column, table: str) -> Coerce:
     low = -100_000_000_000.0 if column.min is None else float(column.min)
     high = 100_000_000_000.0 if column.max is None else float(column.max)
-    return float(_bounded(column, number, table, low, high))
+
+    def double(value: Any) -> float:
+        try:
+            number = float(_number(column, value, table))
+        except OverflowError as error:
+            raise _invalid(column, value, table) from error
+        if not math.isfinite(number):
+            raise _invalid(column, value, table)
+        if not low <= number <= high:
+            raise _out_of_range(column, number, table, low, high)
+        return number
+
+    return double
 
 
-def _boolean(column: Column, value: Any, table: str) -> bool:
-    if not isinstance(value, bool):
-        raise _invalid(column, value, table)
-    return value
-
-
-def _choice(column: Column, value: Any, table: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _invalid(column, value, table)
-    if column.options and not any(option.value == value for option in column.options):
-        accepted = ",".join(str(option.value) for option in column.options[:MAX_NAMED])
-        raise fault("ChoiceOutOfRange", column=column.name, table=table, value=value, accepted=accepted)
-    return value
-
-
-def _multichoice(column: Column, value: Any, table: str) -> tuple[int, ...] | None:
-    if isinstance(value, str):
-        value = [int(part) for part in value.split(",")] if value.strip() else []
-    if not isinstance(value, list | tuple) or len(value) > 1000:
-        raise _invalid(column, value, table)
-    return tuple(sorted({_choice(column, item, table) for item in value})) or None
-
-
-def _datetime(column: Column, value: Any, table: str) -> str:
-    if not isinstance(value, str):
-        raise _invalid(column, value, table)
-    instant = parse_datetime(value)
-    if column.date_only:
-        if len(value) != 10:
+def _boolean(column: Column, table: str) -> Coerce:
+    def boolean(value: Any) -> bool:
+        if not isinstance(value, bool):
             raise _invalid(column, value, table)
         return value
-    if instant.year < 1753:
-        raise fault(
-            "ValueOutOfRange",
-            column=column.name,
-            table=table,
-            min="1753-01-01",
-            max="9999-12-31",
-            value=value,
-        )
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    return boolean
 
 
-def _lookup(column: Column, value: Any, table: str) -> Ref:
-    if not isinstance(value, Ref):
-        raise _invalid(column, value, table)
-    if column.targets and value.table not in column.targets:
-        raise _invalid(column, value.table, table)
-    return value
+def _choice(column: Column, table: str) -> Coerce:
+    options = frozenset(option.value for option in column.options)
+
+    def choice(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise _invalid(column, value, table)
+        if options and value not in options:
+            accepted = ",".join(str(option.value) for option in column.options[:MAX_NAMED])
+            raise fault("ChoiceOutOfRange", column=column.name, table=table, value=value, accepted=accepted)
+        return value
+
+    return choice
 
 
-def _guid(column: Column, value: Any, table: str) -> str:
-    if not isinstance(value, str) or not is_guid(value):
-        raise _invalid(column, value, table)
-    return value.lower()
+def _multichoice(column: Column, table: str) -> Coerce:
+    choice = _choice(column, table)
+
+    def choices(value: Any) -> tuple[int, ...] | None:
+        items = value
+        if isinstance(value, str):
+            try:
+                items = [int(part) for part in value.split(",")] if value.strip() else []
+            except ValueError as error:
+                raise _invalid(column, value, table) from error
+        if not isinstance(items, list | tuple) or len(items) > 1000:
+            raise _invalid(column, value, table)
+        return tuple(sorted({choice(item) for item in items})) or None
+
+    return choices
+
+
+def _datetime(column: Column, table: str) -> Coerce:
+    def moment(value: Any) -> str:
+        if not isinstance(value, str):
+            raise _invalid(column, value, table)
+        try:
+            instant = parse_datetime(value)
+        except (ValueError, OverflowError) as error:
+            raise _invalid(column, value, table) from error
+        if column.date_only:
+            if len(value) != 10:
+                raise _invalid(column, value, table)
+            return value
+        if instant.year < 1753:
+            raise fault(
+                "ValueOutOfRange",
+                column=column.name,
+                table=table,
+                min="1753-01-01",
+                max="9999-12-31",
+                value=value,
+            )
+        return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    return moment
+
+
+def _lookup(column: Column, table: str) -> Coerce:
+    def lookup(value: Any) -> Ref:
+        if not isinstance(value, Ref):
+            raise _invalid(column, value, table)
+        if column.targets and value.table not in column.targets:
+            raise _invalid(column, value.table, table)
+        return value
+
+    return lookup
+
+
+def _guid(column: Column, table: str) -> Coerce:
+    def guid(value: Any) -> str:
+        if not isinstance(value, str) or not is_guid(value):
+            raise _invalid(column, value, table)
+        return value.lower()
+
+    return guid
 
 
 def largest_file(column: Column) -> int:
@@ -216,34 +275,46 @@ def largest_file(column: Column) -> int:
     return int(column.max or (IMAGE_KB if column.type == "image" else FILE_KB)) * 1024
 
 
-def _image(column: Column, value: Any, table: str) -> bytes:
-    if isinstance(value, str):
-        try:
-            value = base64.b64decode(value, validate=True)
-        except binascii.Error:
-            raise _invalid(column, "text that is not base64", table) from None
-    if not isinstance(value, bytes):
-        raise _invalid(column, value, table)
-    return value
+def _image(column: Column, table: str) -> Coerce:
+    def image(value: Any) -> bytes:
+        if isinstance(value, str):
+            try:
+                value = base64.b64decode(value, validate=True)
+            except ValueError:
+                raise _invalid(column, "text that is not base64", table) from None
+        if not isinstance(value, bytes):
+            raise _invalid(column, value, table)
+        return value
+
+    return image
 
 
-def _entityname(column: Column, value: Any, table: str) -> str:
-    if not isinstance(value, str) or len(value) > 128:
-        raise _invalid(column, value, table)
-    return value
+def _entityname(column: Column, table: str) -> Coerce:
+    def name(value: Any) -> str:
+        if not isinstance(value, str) or len(value) > 128:
+            raise _invalid(column, value, table)
+        return value
+
+    return name
 
 
-def _parties(column: Column, value: Any, table: str) -> tuple[Record, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(item, Record) for item in value):
-        raise _invalid(column, value, table)
-    return tuple(value)
+def _parties(column: Column, table: str) -> Coerce:
+    def parties(value: Any) -> tuple[Record, ...]:
+        if not isinstance(value, list | tuple) or not all(isinstance(item, Record) for item in value):
+            raise _invalid(column, value, table)
+        return tuple(value)
+
+    return parties
 
 
-def _refused(column: Column, value: Any, table: str) -> Any:
-    raise fault("ReadOnlyColumn", column=column.name, table=table)
+def _refused(column: Column, table: str) -> Coerce:
+    def refuse(value: Any) -> Any:
+        raise fault("ReadOnlyColumn", column=column.name, table=table)
+
+    return refuse
 
 
-_COERCE: Mapping[str, Callable[[Column, Any, str], Any]] = {
+_COERCIONS: Mapping[str, Callable[[Column, str], Coerce]] = {
     "string": _text,
     "memo": _text,
     "integer": _integer,

@@ -20,7 +20,7 @@ from orgstead.store import saved
 from orgstead.store.compile import quoted
 from orgstead.store.dialect_postgres import COLLATIONS, PostgreSQL, array
 from orgstead.store.session import Connection, Lost, Session
-from orgstead.store.statements import Statements
+from orgstead.store.statements import Line, Statements
 from orgstead.store.unit import BaseUnit
 
 __all__ = ["PostgresStore", "PostgresUnit"]
@@ -194,10 +194,10 @@ class PostgresUnit(BaseUnit):
         """Run a statement; how many rows it changed."""
         return self._session.change(sql, arguments, table)
 
-    def insert_many(self, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+    def insert_many(self, table: Table, line: Line, rows: Sequence[Sequence[Any]]) -> None:
         """Add rows of the same columns by one statement: an array per column."""
         columns = [array(values) for values in zip(*rows, strict=True)]
-        self._session.change(_insert_arrays(table, names), columns, table)
+        self._session.change(_insert_arrays(table, line.parts), columns, table)
 
     def run(self, sql: Iterable[str], tables: Iterable[Table] = ()) -> None:
         """Run statements without parameters in one round trip."""

@@ -23,7 +23,7 @@ from orgstead.store.compile import short
 from orgstead.store.dialect_sqlite import SQLite
 from orgstead.store.larger_sums import LargerSums
 from orgstead.store.patterns import python_pattern
-from orgstead.store.statements import Statements
+from orgstead.store.statements import Line, Statements
 from orgstead.store.unit import BaseUnit
 
 __all__ = ["MEMORY", "SQLiteStore", "SQLiteUnit"]
@@ -208,10 +208,10 @@ class SQLiteUnit(BaseUnit):
             raise _taken(error, () if table is None else (table,)) from error
         return self._connection.changes()
 
-    def insert_many(self, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+    def insert_many(self, table: Table, line: Line, rows: Sequence[Sequence[Any]]) -> None:
         """Add rows of the same columns."""
         try:
-            self._connection.executemany(_statements.insert(table, names), rows)
+            self._connection.executemany(line.sql, rows)
         except apsw.ConstraintError as error:
             raise _taken(error, (table,)) from error
 

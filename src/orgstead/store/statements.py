@@ -1,6 +1,7 @@
 """The SQL of single rows, the same on both databases but for placeholders: made once per shape, kept by shape."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,12 +13,21 @@ from orgstead.store.ddl import kept
 from orgstead.store.dialect import Dialect
 from orgstead.store.forms import TABLE_SUFFIX, TEXT, Convert
 
-__all__ = ["Place", "Statements", "record"]
+__all__ = ["Line", "Place", "Statements", "record"]
 
 # Name, place in the row, column, decoder.
 Place = tuple[str, int, Column, Convert | None]
 # Values of one row, in the order of its columns, in the driver's form.
 Encode = Callable[..., Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """How a row with values in certain columns is added: the SQL columns, the text, what encodes the values."""
+
+    parts: tuple[str, ...]
+    sql: str
+    encode: Encode
 
 
 class Statements:
@@ -33,9 +43,7 @@ class Statements:
         self.counting: Callable[[Plan, bool, bool], Compiled] = lru_cache(maxsize=512)(
             lambda plan, wide, limited: compile_count(plan, dialect, wide, limited)
         )
-        self.insert: Callable[[Table, tuple[str, ...]], str] = lru_cache(maxsize=4096)(self._insert)
-        self.line: Callable[[Table, tuple[str, ...]], tuple[tuple[str, ...], Encode]]
-        self.line = lru_cache(maxsize=4096)(self._line)
+        self.line: Callable[[Table, tuple[str, ...]], Line] = lru_cache(maxsize=4096)(self._line)
         self.update: Callable[[Table, tuple[str, ...]], str] = lru_cache(maxsize=4096)(self._update)
         self.get: Callable[[Table, tuple[str, ...] | None, bool], tuple[str, tuple[Place, ...]]]
         self.get = lru_cache(maxsize=4096)(self._get)
@@ -80,10 +88,10 @@ class Statements:
             return [(column.name, id), (column.name + TABLE_SUFFIX, table)]
         return [(column.name, value if encode is None or value is None else encode(value))]
 
-    def _line(self, table: Table, names: tuple[str, ...]) -> tuple[tuple[str, ...], Encode]:
-        """The SQL columns of a new row with values, none of them null, in these columns; and what encodes them.
+    def _line(self, table: Table, names: tuple[str, ...]) -> Line:
+        """The insertion of new rows with values, none of them null, in these columns.
 
-        Written out as one expression, because a load of many rows spends most of its time here.
+        What encodes them is written out as one expression, because a load of many rows spends most of its time here.
         """
         scope: dict[str, Any] = {"Ref": Ref}
         parts: list[str] = []
@@ -105,7 +113,7 @@ class Statements:
                 values.append(f"{wrapped.format(f'{value}.table')} if {value}.__class__ is Ref else None")
         places = ", ".join(f"v{index}" for index in range(len(names)))
         made: Encode = eval(f"lambda {places}: ({', '.join(values)},)", scope)
-        return tuple(parts), made
+        return Line(parts=tuple(parts), sql=self._insert(table, parts), encode=made)
 
     def _placeholders(self, count: int) -> list[str]:
         return [self.dialect.placeholder(number) for number in range(1, count + 1)]
@@ -123,7 +131,7 @@ class Statements:
             for number, name in enumerate(names, 1)
         ]
 
-    def _insert(self, table: Table, names: tuple[str, ...]) -> str:
+    def _insert(self, table: Table, names: Sequence[str]) -> str:
         columns, values = ", ".join(quoted(name) for name in names), ", ".join(self._typed(table, *names))
         return f"INSERT INTO {quoted(table.logical_name)} ({columns}) VALUES ({values})"
 

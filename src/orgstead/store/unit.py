@@ -11,7 +11,7 @@ from orgstead.model.schema import Schema, Table
 from orgstead.store import saved
 from orgstead.store.ddl import guards
 from orgstead.store.ddl import statements as ddl_statements
-from orgstead.store.statements import Statements, record
+from orgstead.store.statements import Line, Statements, record
 
 __all__ = ["BaseUnit"]
 
@@ -35,7 +35,7 @@ class BaseUnit:
         """Run a statement; how many rows it changed. ``table`` is for the faults of its keys."""
         raise NotImplementedError
 
-    def insert_many(self, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+    def insert_many(self, table: Table, line: Line, rows: Sequence[Sequence[Any]]) -> None:
         """Add rows of the same columns."""
         raise NotImplementedError
 
@@ -96,16 +96,16 @@ class BaseUnit:
 
     def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows."""
-        groups: dict[tuple[str, ...], list[Sequence[Any]]] = {}
+        groups: dict[tuple[str, ...], list[Iterable[Any]]] = {}
         for row in rows:
             given = {name: value for name, value in row.items() if value is not None}
-            groups.setdefault(tuple(given), []).append(tuple(given.values()))
+            groups.setdefault(tuple(given), []).append(given.values())
         for names, lines in groups.items():
-            parts, encode = self.statements.line(table, names)
+            line = self.statements.line(table, names)
             if len(lines) == 1:
-                self.change(self.statements.insert(table, parts), encode(*lines[0]), table)
+                self.change(line.sql, line.encode(*lines[0]), table)
             else:
-                self.insert_many(table, parts, [encode(*line) for line in lines])
+                self.insert_many(table, line, [line.encode(*each) for each in lines])
 
     def update(self, table: Table, id: str, values: Mapping[str, Any]) -> bool:
         """Set columns of a row."""

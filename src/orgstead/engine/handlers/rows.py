@@ -65,10 +65,10 @@ def create(call: Writing, message: Create) -> Result:
     values.update(_create_first(call, record.related))
     tied = ties(table, values)
     call.hooks.run(20, call, change)
-    _check_required(table, values)
-    permit_create(call, table, {**values, table.primary_id: id}, tied)
+    _check_required(table, change.values)
+    row = {**_stored(table, change.values), table.primary_id: id}
+    permit_create(call, table, row, tied)
     version = call.unit.next_version()
-    row = {**_stored(table, values), table.primary_id: id}
     if "versionnumber" in table.columns:
         row["versionnumber"] = version
     call.unit.insert(table, [row])
@@ -100,7 +100,7 @@ def update(call: Writing, message: Update) -> Result:
     _check_version(stored, message.if_match)
     call.hooks.run(20, call, change)
     version = call.unit.next_version()
-    row = _stored(table, values)
+    row = dict(_stored(table, change.values))
     if "versionnumber" in table.columns:
         row["versionnumber"] = version
     call.unit.update(table, ref.id, row)
@@ -175,9 +175,11 @@ def delete(call: Writing, message: Delete) -> Result:
     return Result(ref=ref)
 
 
-def _stored(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+def _stored(table: Table, values: Mapping[str, Any]) -> Mapping[str, Any]:
     # Party lists are rows of another table: a hook writes them.
     lists = _party_lists(table)
+    if not lists:
+        return values
     return {name: value for name, value in values.items() if name not in lists}
 
 

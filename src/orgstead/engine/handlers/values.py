@@ -1,6 +1,8 @@
 """What a record says, as canonical values of the table's columns."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 from orgstead.engine.context import Caller
@@ -8,7 +10,7 @@ from orgstead.engine.ports import UnitOfWork
 from orgstead.errors import fault
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Schema, Table
-from orgstead.model.types import coerce
+from orgstead.model.types import Coerce, coerce, coercion
 
 __all__ = ["Resolving", "bind_values", "key_values"]
 
@@ -32,6 +34,48 @@ class Resolving(Protocol):
         """The reference by id."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is done with the value that a record has for a column."""
+
+    name: str
+    coerce: Coerce
+    # The value may name a row, which has to be there.
+    refers: bool
+    # Some relationships stand on plain ids: a row is named where an id is kept.
+    plain_id: bool
+    # It may not become null.
+    needed: bool
+
+
+@lru_cache(maxsize=4096)
+def _steps(
+    table: Table, names: tuple[str, ...], event: Literal["Create", "Update"], system: bool
+) -> tuple[_Step, ...]:
+    """The steps for a record that has values for these columns, worked out once for all records that do.
+
+    Raises AttributeNotFound, ReadOnlyColumn.
+    """
+    steps: list[_Step] = []
+    for name in names:
+        column = table.columns.get(name)
+        if column is None:
+            raise fault("AttributeNotFound", name=name, table=table.logical_name)
+        if name != table.primary_id and not (column.create if event == "Create" else column.update):
+            if not system:
+                continue
+        if not column.stored and column.type != "partylist":
+            continue
+        if column.type == "file" and not system:
+            # Content comes by its own messages.
+            raise fault("ReadOnlyColumn", column=column.name, table=table.logical_name)
+        plain_id = column.type == "uniqueidentifier"
+        needed = column.required == "SystemRequired" and event == "Update"
+        convert = coercion(column, table.logical_name)
+        steps.append(_Step(name, convert, plain_id or column.is_lookup, plain_id, needed))
+    return tuple(steps)
+
+
 def bind_values(
     call: Resolving, table: Table, record: Record, event: Literal["Create", "Update"]
 ) -> dict[str, Any]:
@@ -39,28 +83,19 @@ def bind_values(
 
     Raises AttributeNotFound, the faults of ``coerce``, and ObjectDoesNotExist for a lookup to nowhere.
     """
+    given = record.values
     values: dict[str, Any] = {}
-    for name, value in record.values.items():
-        column = table.columns.get(name)
-        if column is None:
-            raise fault("AttributeNotFound", name=name, table=table.logical_name)
-        if name != table.primary_id and not (column.create if event == "Create" else column.update):
-            if not call.caller.system:
-                continue
-        if not column.stored and column.type != "partylist":
-            continue
-        if column.type == "file" and not call.caller.system:
-            # Content comes by its own messages.
-            raise fault("ReadOnlyColumn", column=name, table=table.logical_name)
-        if isinstance(value, Ref) and column.type == "uniqueidentifier":
-            # Some relationships stand on plain ids.
-            value = _existing(call, value).id
-        value = coerce(column, value, table.logical_name)
-        if isinstance(value, Ref):
-            value = _existing(call, value)
-        elif value is None and column.required == "SystemRequired" and event == "Update":
-            raise fault("MissingRequired", column=name, table=table.logical_name)
-        values[name] = value
+    for step in _steps(table, tuple(given), event, call.caller.system):
+        value = given[step.name]
+        if value is not None:
+            if step.plain_id and isinstance(value, Ref):
+                value = _existing(call, value).id
+            value = step.coerce(value)
+            if step.refers and isinstance(value, Ref):
+                value = _existing(call, value)
+        elif step.needed:
+            raise fault("MissingRequired", column=step.name, table=table.logical_name)
+        values[step.name] = value
     return values
 
 

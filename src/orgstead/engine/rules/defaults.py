@@ -3,6 +3,7 @@
 https://learn.microsoft.com/power-apps/developer/data-platform/entity-metadata#standard-columns
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -22,19 +23,24 @@ def _any(table: Table) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _column_defaults(table: Table) -> tuple[tuple[str, Any], ...]:
-    return tuple(
-        (column.name, column.default if column.type == "choice" else bool(column.default))
+def _column_defaults(table: Table) -> Mapping[str, Any]:
+    return {
+        column.name: column.default if column.type == "choice" else bool(column.default)
         for column in table.stored
         if column.default is not None and column.type in DEFAULTING and column.default != -1
-    )
+    }
+
+
+@lru_cache(maxsize=4096)
+def _lookups(table: Table, *names: str) -> tuple[str, ...]:
+    """Those of the columns that are lookups of this table."""
+    return tuple(name for name in names if name in table.columns and table.columns[name].is_lookup)
 
 
 @hook("Create", stage=20, applies=_any, rank=-30)
 def fill_defaults(call: Call, change: Change) -> None:
     """Yes/no and choice columns start with their default value."""
-    for name, value in _column_defaults(change.table):
-        change.values.setdefault(name, value)
+    change.values = {**_column_defaults(change.table), **change.values}
 
 
 @hook("Create", stage=20, applies=lambda table: "createdon" in table.columns, rank=-20)
@@ -46,11 +52,10 @@ def stamp_created(call: Call, change: Change) -> None:
     if backdated:
         values["overriddencreatedon"] = call.now
     values["modifiedon"] = call.now
-    for name in ("createdby", "modifiedby"):
-        if name in columns and columns[name].is_lookup:
-            values[name] = me
-    for name in ("createdonbehalfby", "modifiedonbehalfby"):
-        if name in columns and columns[name].is_lookup and call.caller.initiating_user_id is not None:
+    for name in _lookups(change.table, "createdby", "modifiedby"):
+        values[name] = me
+    if call.caller.initiating_user_id is not None:
+        for name in _lookups(change.table, "createdonbehalfby", "modifiedonbehalfby"):
             values[name] = Ref("systemuser", call.caller.initiating_user_id)
     if "administratorid" in columns:
         values.setdefault("administratorid", me)

@@ -3,6 +3,8 @@
 https://learn.microsoft.com/power-apps/developer/data-platform/define-custom-state-model-transitions
 """
 
+from functools import lru_cache
+
 from orgstead.engine.hooks import Change, hook
 from orgstead.engine.registry import Call
 from orgstead.errors import fault
@@ -22,6 +24,9 @@ def keep_state_and_status(call: Call, change: Change) -> None:
     if state is None or status is None:
         return
     values = change.values
+    if change.event == "Create" and values.get(state.name) is None and values.get(status.name) is None:
+        values[state.name], values[status.name] = _start(change.table, state, status)
+        return
     for column in (state, status):
         if change.event == "Update" and column.name in values and values[column.name] is None:
             del values[column.name]
@@ -51,6 +56,13 @@ def keep_state_and_status(call: Call, change: Change) -> None:
 
 def _option(column: Column, value: int | None) -> Option | None:
     return next((option for option in column.options if option.value == value), None)
+
+
+@lru_cache(maxsize=4096)
+def _start(table: Table, state: Column, status: Column) -> tuple[int, int | None]:
+    """What a new row has when nobody says."""
+    first = _first_state(state)
+    return first, _default_status(table, state, status, first)
 
 
 def _first_state(state: Column) -> int:

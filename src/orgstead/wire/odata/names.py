@@ -63,6 +63,7 @@ class Names:
         self._by_set = {t.entity_set: t for t in schema.tables.values() if not t.is_private}
         self._tables: dict[str, _Table] = {}
         self._options: dict[tuple[str, str], tuple[QueryOptions, Query]] = {}
+        self._members: dict[tuple[str, tuple[str, ...]], tuple[list[str], list[str]]] = {}
 
     # -- sets ----------------------------------------------------------------------------------------------------
     def sets(self) -> Sequence[str]:
@@ -173,6 +174,21 @@ class Names:
                         name, Navigation(name=name, link=link, target=other, relationship=many.schema_name)
                     )
         return _Table(table=table, columns=columns, navigations=navigations)
+
+    def members(self, table: Table, keys: tuple[str, ...]) -> tuple[list[str], list[str]]:
+        """The members of a JSON object, kept by its keys: plain values of columns, and all others."""
+        found = self._members.get((table.logical_name, keys))
+        if found is None:
+            plain, others = found = [], []
+            for key in keys:
+                column = self.column(table, key)
+                other = column is None or column.is_lookup or column.type == "managedproperty"
+                (others if other else plain).append(key)
+            if 16 * len(keys) + sum(map(len, keys)) <= MAX_CACHED_TEXT:
+                if len(self._members) >= MAX_CACHED:
+                    self._members.clear()
+                self._members[table.logical_name, keys] = found
+        return found
 
     # -- query strings -------------------------------------------------------------------------------------------
     def cached_options(

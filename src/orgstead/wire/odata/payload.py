@@ -69,9 +69,11 @@ def decode_record(body: Any, table: Table, names: Names, origin: Origin, *, dept
         raise fault("InvalidPayload", message="A JSON object was expected.")
     if depth > MAX_DEEP_INSERT:
         raise fault("QueryTooComplex", limit=f"{MAX_DEEP_INSERT} levels of nested rows")
-    values: dict[str, Any] = {}
     related: list[Related] = []
-    for key, value in body.items():
+    plain, others = names.members(table, tuple(body))
+    values = {name: body[name] for name in plain}
+    for key in others:
+        value = body[key]
         name, at, annotation = key.partition("@")
         if at:
             if annotation == "odata.bind":
@@ -87,7 +89,7 @@ def decode_record(body: Any, table: Table, names: Names, origin: Origin, *, dept
                     message="CRM do not support direct update of Entity Reference properties, "
                     "Use Navigation properties instead.",
                 )
-            values[column.name] = _managed(value) if column.type == "managedproperty" else value
+            values[column.name] = _managed(value)
             continue
         navigation = names.navigation(table, name)
         if navigation is None:
