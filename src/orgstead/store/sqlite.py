@@ -34,6 +34,9 @@ RETRY_SECONDS = 0.002
 WRITER_SECONDS = 60
 # Pages are 4 KiB; a negative cache size is in KiB.
 PRAGMAS = ("temp_store = MEMORY", "cache_size = -65536", "mmap_size = 268435456", "case_sensitive_like = OFF")
+# Pages of the write-ahead log after which a commit copies them into the file, 16 MB: pages of indexes, which every
+# commit of many rows writes anew, are then copied once for several commits.
+LOG_PAGES = 4000
 KEPT_STATEMENTS = 256
 COUNTER = "change_number"
 # SQLite counts steps per statement and from where the last run of the same text ended: a small stride keeps the
@@ -72,6 +75,7 @@ class SQLiteStore:
             connection.set_busy_timeout(BUSY_MILLISECONDS)
             if write and not self._memory:
                 _write_ahead(connection)
+                connection.pragma("wal_autocheckpoint", LOG_PAGES)
             connection.pragma("synchronous", 2)
             for pragma in PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
