@@ -14,6 +14,7 @@ import structlog
 
 from orgstead.config import Config
 from orgstead.engine.context import Caller
+from orgstead.engine.ids import new_id
 from orgstead.errors import Fault, fault
 from orgstead.identity.bearer import InvalidToken, challenge
 from orgstead.identity.request import Answer
@@ -31,7 +32,6 @@ from orgstead.server.http import (
     headers_of,
     origin_of,
     read_body,
-    request_id,
     send_answer,
     send_events,
     send_stream,
@@ -132,7 +132,7 @@ class Application:
         self, scope: Scope, receive: Receive, send: Send, raw: str, headers: Mapping[str, str], origin: str
     ) -> None:
         version, _, path = raw[len(API) :].partition("/")
-        identifier = request_id()
+        identifier = new_id()
         extra = [*COMMON, *CORS, ("x-ms-service-request-id", identifier), ("REQ_ID", identifier)]
         if "x-ms-client-request-id" in headers:
             extra.append(("x-ms-client-request-id", headers["x-ms-client-request-id"][:100]))

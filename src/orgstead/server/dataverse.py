@@ -20,7 +20,6 @@ from orgstead.model.plan import Plan, width
 from orgstead.model.schema import Schema
 from orgstead.model.types import is_guid
 from orgstead.server.callers import IMPERSONATION
-from orgstead.server.http import request_id
 from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
 from orgstead.server.uploads import receive_upload
@@ -328,7 +327,7 @@ def _request(part: Part, batch: Request, pending: Mapping[str, tuple[int, str]])
 
 def _answer(reply: Reply, content_id: str | None) -> Answer:
     headers = (
-        [*reply.headers, ("x-ms-service-request-id", request_id())] if reply.status >= 400 else reply.headers
+        [*reply.headers, ("x-ms-service-request-id", new_id())] if reply.status >= 400 else reply.headers
     )
     return Answer(
         status=reply.status,

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 from orgstead.errors import Fault, fault
 
 __all__ = [
-    "Receive", "Scope", "Send", "body_parts", "headers_of", "origin_of", "read_body", "request_id", "send_answer",
-    "send_stream",
+    "Receive", "Scope", "Send", "body_parts", "headers_of", "origin_of", "read_body", "send_answer", "send_stream",
 ]  # fmt: skip
 
 Scope = MutableMapping[str, Any]
@@ -183,9 +181,3 @@ async def send_answer(send: Send, status: int, headers: Iterable[tuple[str, str]
         raw.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
-
-
-def request_id() -> str:
-    """A random GUID that names a request in logs and answers."""
-    text = secrets.token_hex(16)
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
