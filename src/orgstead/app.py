@@ -1,6 +1,7 @@
 """The composition root: a configuration becomes an organisation, and an organisation a server."""
 
 import asyncio
+import gc
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -94,6 +95,9 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 # The setting that a founded organisation has: the digest of the shipped definitions.
 FOUNDED = "base_digest"
 MAX_PRIVILEGES = MAX_MESSAGES = 100_000
+MAX_PRIVILEGES = 100_000
+# New objects that hold others, such as rows, after which Python looks for cycles among them.
+MANY_OBJECTS = 10_000
 
 # Importing them registers what they handle.
 REGISTERED = (
@@ -334,10 +338,18 @@ def serve(config: Config, announce: Callable[[str], None]) -> None:
         ]
         application = build_application(organisation, urls)
         announce(_greeting(config, http.port, https.port, certificates))
+        _collect_rarely()
         with Housekeeping(organisation.engine):
             asyncio.run(_answer(application, [http, https]))
     finally:
         organisation.close()
+
+
+def _collect_rarely() -> None:
+    """Let collections leave out what is here for good, the schema above all, and wait for more than a page of rows."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(MANY_OBJECTS)
 
 
 async def _answer(application: Application, listeners: Sequence[Listener]) -> None:
