@@ -136,9 +136,12 @@ def _bigint(column: Column, table: str) -> Coerce:
 
 
 def _number(column: Column, value: Any, table: str) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+    if isinstance(value, Decimal):
+        number = value
+    elif isinstance(value, bool) or not isinstance(value, int | float):
         raise _invalid(column, value, table)
-    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    else:
+        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite():
         raise _invalid(column, value, table)
     return number

@@ -1,9 +1,8 @@
 """What a record says, as canonical values of the table's columns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from orgstead.engine.context import Caller
 from orgstead.engine.ports import UnitOfWork
@@ -34,17 +33,15 @@ class Resolving(Protocol):
         """The reference by id."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What is done with the value that a record has for a column."""
+class _Step(NamedTuple):
+    """What is done with the value that a record has for a column: a tuple, because each value of each row takes one.
+
+    ``refers``: the value may name a row, which has to be there; ``needed``: it may not become null.
+    """
 
     name: str
     coerce: Coerce
-    # The value may name a row, which has to be there.
     refers: bool
-    # Some relationships stand on plain ids: a row is named where an id is kept.
-    plain_id: bool
-    # It may not become null.
     needed: bool
 
 
@@ -69,10 +66,9 @@ def _steps(
         if column.type == "file" and not system:
             # Content comes by its own messages.
             raise fault("ReadOnlyColumn", column=column.name, table=table.logical_name)
-        plain_id = column.type == "uniqueidentifier"
         needed = column.required == "SystemRequired" and event == "Update"
-        convert = coercion(column, table.logical_name)
-        steps.append(_Step(name, convert, plain_id or column.is_lookup, plain_id, needed))
+        refers = column.is_lookup or column.type == "uniqueidentifier"
+        steps.append(_Step(name, coercion(column, table.logical_name), refers, needed))
     return tuple(steps)
 
 
@@ -85,17 +81,21 @@ def bind_values(
     """
     given = record.values
     values: dict[str, Any] = {}
-    for step in _steps(table, tuple(given), event, call.caller.system):
-        value = given[step.name]
-        if value is not None:
-            if step.plain_id and isinstance(value, Ref):
-                value = _existing(call, value).id
-            value = step.coerce(value)
-            if step.refers and isinstance(value, Ref):
-                value = _existing(call, value)
-        elif step.needed:
-            raise fault("MissingRequired", column=step.name, table=table.logical_name)
-        values[step.name] = value
+    for name, convert, refers, needed in _steps(table, tuple(given), event, call.caller.system):
+        value = given[name]
+        if value is None:
+            if needed:
+                raise fault("MissingRequired", column=name, table=table.logical_name)
+        elif refers and isinstance(value, Ref):
+            # Some relationships stand on plain ids.
+            value = (
+                _existing(call, convert(value))
+                if table.columns[name].is_lookup
+                else convert(_existing(call, value).id)
+            )
+        else:
+            value = convert(value)
+        values[name] = value
     return values
 
 

@@ -10,7 +10,7 @@ from orgstead.engine.hooks import Change, hook
 from orgstead.engine.registry import Call
 from orgstead.errors import fault
 from orgstead.model.record import Ref
-from orgstead.model.schema import Table
+from orgstead.model.schema import Column, Table
 from orgstead.model.types import coerce
 
 __all__ = ["keep_base_amounts"]
@@ -19,9 +19,17 @@ ONE = Decimal(1)
 
 
 @lru_cache(maxsize=4096)
-def _twins(table: Table) -> tuple[tuple[str, str], ...]:
-    """Pairs of a money column and its base twin."""
-    return tuple((column.base_of, column.name) for column in table.stored if column.base_of in table.columns)  # type: ignore[misc]
+def _twins(table: Table) -> tuple[tuple[str, str, bool], ...]:
+    """Pairs of a money column and its base twin, each with whether they take the same values."""
+    return tuple(
+        (column.base_of, column.name, _limits(column) == _limits(table.columns[column.base_of]))
+        for column in table.stored
+        if column.base_of is not None and column.base_of in table.columns
+    )
+
+
+def _limits(column: Column) -> tuple[object, ...]:
+    return column.type, column.min, column.max
 
 
 def _has_currency(table: Table) -> bool:
@@ -37,18 +45,15 @@ def keep_base_amounts(call: Call, change: Change) -> None:
     moved = values.get("transactioncurrencyid") is not None
     if moved and "exchangerate" in change.table.columns:
         values["exchangerate"] = _rate(call, values["transactioncurrencyid"])
-    touched = [
-        (amount, base) for amount, base in twins if amount in values or (moved and change.event == "Update")
-    ]
+    touched = [twin for twin in twins if twin[0] in values or (moved and change.event == "Update")]
     if not touched:
         return
     rate = change.after("exchangerate") or ONE
-    for amount, base in touched:
+    for amount, base, alike in touched:
         value = change.after(amount)
-        table = change.table
-        values[base] = (
-            None if value is None else coerce(table.columns[base], value / rate, table.logical_name)
-        )
+        if value is not None and not (alike and rate == ONE):
+            value = coerce(change.table.columns[base], value / rate, change.table.logical_name)
+        values[base] = value
 
 
 def _rate(call: Call, currency: Ref) -> Decimal:
