@@ -13,10 +13,8 @@ from orgstead.store.ddl import kept
 from orgstead.store.dialect import Dialect
 from orgstead.store.forms import TABLE_SUFFIX, TEXT, Convert
 
-__all__ = ["Line", "Place", "Statements", "record"]
+__all__ = ["Line", "Look", "Statements"]
 
-# Name, place in the row, column, decoder.
-Place = tuple[str, int, Column, Convert | None]
 # Values of one row, in the order of its columns, in the driver's form.
 Encode = Callable[..., Sequence[Any]]
 
@@ -28,6 +26,15 @@ class Line:
     parts: tuple[str, ...]
     sql: str
     encode: Encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a row is read by its id: the text, what encodes the id, what makes canonical values by name of the row."""
+
+    sql: str
+    key: Convert | None
+    record: Callable[[Sequence[Any]], dict[str, Any]]
 
 
 class Statements:
@@ -45,8 +52,8 @@ class Statements:
         )
         self.line: Callable[[Table, tuple[str, ...]], Line] = lru_cache(maxsize=4096)(self._line)
         self.update: Callable[[Table, tuple[str, ...]], str] = lru_cache(maxsize=4096)(self._update)
-        self.get: Callable[[Table, tuple[str, ...] | None, bool], tuple[str, tuple[Place, ...]]]
-        self.get = lru_cache(maxsize=4096)(self._get)
+        self.look: Callable[[Table, tuple[str, ...] | None, bool], Look]
+        self.look = lru_cache(maxsize=4096)(self._look)
         self.find: Callable[[Table, tuple[tuple[str, bool], ...], bool], str] = lru_cache(maxsize=4096)(
             self._find
         )
@@ -140,25 +147,40 @@ class Statements:
         sets = ", ".join(f"{quoted(name)} = {place}" for name, place in zip(names, places, strict=True))
         return f"UPDATE {quoted(table.logical_name)} SET {sets} WHERE {quoted(table.primary_id)} = {last}"
 
-    def _get(
-        self, table: Table, names: tuple[str, ...] | None, locked: bool
-    ) -> tuple[str, tuple[Place, ...]]:
+    def _look(self, table: Table, names: tuple[str, ...] | None, locked: bool) -> Look:
         columns = kept(table)
         chosen = (
             list(columns.values()) if names is None else [columns[name] for name in names if name in columns]
         )
         texts: list[str] = []
-        places: list[Place] = []
-        for column in chosen:
-            places.append((column.name, len(texts), column, self.dialect.decoder(column, Param(0))))
+        values: list[str] = []
+        scope: dict[str, Any] = {"Ref": Ref, "names": [column.name for column in chosen]}
+        for index, column in enumerate(chosen):
+            value, decode = f"v{len(texts)}", self.dialect.decoder(column, Param(0))
             texts.append(quoted(column.name))
+            if column.is_lookup:
+                scope[f"t{index}"] = None if column.polymorphic else column.targets[0]
+                target = f"v{len(texts)}" if column.polymorphic else f"t{index}"
+                values.append(f"None if {value} is None else Ref({target}, {value})")
+            elif decode is not None:
+                scope[f"d{index}"] = decode
+                values.append(f"None if {value} is None else d{index}({value})")
+            else:
+                values.append(value)
             if column.polymorphic:
                 texts.append(quoted(column.name + TABLE_SUFFIX))
+        # One expression, whose source is made of numbers only: whatever writes a row has read it whole.
+        places = "".join(f"v{index}, " for index in range(len(texts))) or "_, "
+        made = eval(f"lambda {places}: dict(zip(names, ({''.join(f'{each}, ' for each in values)})))", scope)
         sql = (
             f"SELECT {', '.join(texts) or '1'} FROM {quoted(table.logical_name)} "
             f"WHERE {quoted(table.primary_id)} = {self.dialect.placeholder(1)}"
         )
-        return sql + (self.dialect.lock if locked else ""), tuple(places)
+        return Look(
+            sql=sql + (self.dialect.lock if locked else ""),
+            key=self.writer(table.columns[table.primary_id]),
+            record=lambda row: made(*row),
+        )
 
     def found(self, column: Column, value: Any) -> list[tuple[str, Any]]:
         """The SQL columns of a value to look for and what they are compared with; None is null."""
@@ -204,17 +226,3 @@ class Statements:
             f"UPDATE {quoted(table.logical_name)} SET {', '.join(sets)} WHERE {pointing} "
             f"RETURNING {quoted(table.primary_id)}"
         )
-
-
-def record(row: Sequence[Any], places: Sequence[Place]) -> dict[str, Any]:
-    """The canonical values of a row that ``Statements.get`` has read."""
-    values: dict[str, Any] = {}
-    for name, index, column, decode in places:
-        value = row[index]
-        if value is not None:
-            if column.is_lookup:
-                value = Ref(row[index + 1] if column.polymorphic else column.targets[0], value)
-            elif decode is not None:
-                value = decode(value)
-        values[name] = value
-    return values

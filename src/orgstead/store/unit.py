@@ -11,7 +11,7 @@ from orgstead.model.schema import Schema, Table
 from orgstead.store import saved
 from orgstead.store.ddl import guards
 from orgstead.store.ddl import statements as ddl_statements
-from orgstead.store.statements import Line, Statements, record
+from orgstead.store.statements import Line, Statements
 
 __all__ = ["BaseUnit"]
 
@@ -70,10 +70,9 @@ class BaseUnit:
         """One row by id."""
         # Whoever reads a whole row here is about to write it; single columns are looked up on the way.
         locked = self.locks and columns is None
-        sql, places = self.statements.get(table, None if columns is None else tuple(columns), locked)
-        ((_, key),) = self.statements.written(table.columns[table.primary_id], id)
-        for row in self.rows(sql, (key,)):
-            return record(row, places)
+        look = self.statements.look(table, None if columns is None else tuple(columns), locked)
+        for row in self.rows(look.sql, (id if look.key is None else look.key(id),)):
+            return look.record(row)
         return None
 
     def find(self, table: Table, values: Mapping[str, Any], limit: int = 2) -> list[str]:

@@ -20,7 +20,8 @@ MAX_SEGMENTS = 12
 MAX_ARGUMENTS = 64
 
 _NAME = re.compile(r"[^\W\d][\w.]*|\$[\w]*")
-_ROW = re.compile(r"([a-z_]\w*)\(([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)", re.ASCII)
+# What nearly all paths are: a set, or a row of it by its id.
+_USUAL = re.compile(r"/?([a-z_]\w*)(?:\(([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\))?", re.ASCII)
 _PAIR = re.compile(r"\s*([^\W\d]\w*)\s*=\s*(.*)", re.DOTALL)
 
 
@@ -50,9 +51,10 @@ def parse_path(text: str) -> tuple[Segment, ...]:
 
     Raises ResourceNotFound, ODataSyntax or InvalidGuid for what is no path.
     """
-    row = _ROW.fullmatch(text)
-    if row is not None:
-        return (Segment(name=row[1], id=row[2].lower(), called=True),)
+    usual = _USUAL.fullmatch(text)
+    if usual is not None:
+        name, id = usual.groups()
+        return (Segment(name=name, id=id.lower(), called=True) if id else Segment(name=name),)
     try:
         decoded = unquote(text, errors="strict")
     except UnicodeDecodeError:
