@@ -95,7 +95,6 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 # The setting that a founded organisation has: the digest of the shipped definitions.
 FOUNDED = "base_digest"
 MAX_PRIVILEGES = MAX_MESSAGES = 100_000
-MAX_PRIVILEGES = 100_000
 # New objects that hold others, such as rows, after which Python looks for cycles among them.
 MANY_OBJECTS = 10_000
 
