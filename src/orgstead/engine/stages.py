@@ -116,7 +116,8 @@ def _tell(call: Call, passage: Passage, step: Step) -> None:
     event = event_of(call, passage, step, _operation(call, passage))
     parcel = call.outside.pack(event, call.schema)
     answered = call.outside.post(endpoint, parcel)
-    call.told.append({"event": event, "endpoint": endpoint, "parcel": parcel, "answered": answered})
+    told = {"event": event, "endpoint": endpoint, "parcel": parcel, "answered": answered, "sent": call.now}
+    call.told.append(told)
     if not answered.good:
         reason = answered.error or f"it answered with the status {answered.status}"
         raise fault("EndpointFailed", name=endpoint.name, reason=reason)
@@ -146,7 +147,7 @@ def _queue(call: Call, passage: Passage, step: Step) -> None:
         payload = {
             "step": step.id,
             "forgets": step.forgets,
-            "id": event.id,
+            "row": event.id,
             "correlation": event.correlation_id,
             "headers": parcel.headers,
             "body": parcel.body,

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 # How often it looks for what it was not told of.
 EVERY_SECONDS = 1.0
 # How often it looks for endpoints that have gone and left something to be told.
-STRAYS_SECONDS = 20.0
+STRAYS_SECONDS = 5.0
 # Calls at a time, all in all and to one endpoint.
 ROOM = 256
 PER_ENDPOINT = 16

@@ -219,7 +219,7 @@ def note_deliveries(call: Call) -> None:
             each["answered"],
             {
                 "step": event.step_id,
-                "id": event.id,
+                "row": event.id,
                 "correlation": event.correlation_id,
                 "headers": each["parcel"].headers,
                 "body": each["parcel"].body,
@@ -263,7 +263,7 @@ def _note(
         "milliseconds": round(answered.seconds * 1000, 3),
         "mode": mode,
         "organizationid": Ref("organization", call.caller.organization_id),
-        "primaryentityid": None if payload["id"] == NOBODY else payload["id"],
+        "primaryentityid": None if payload["row"] == NOBODY else payload["row"],
         "primaryentitytype": table,
         "response": answered.excerpt or None,
         "sdkmessageprocessingstepid": _there(call, STEPS, payload["step"]),
@@ -306,7 +306,7 @@ def send_again(call: Call) -> Mapping[str, Any]:
     payload = {
         "step": step.id if step is not None else NOBODY,
         "forgets": False,
-        "id": row["primaryentityid"] or NOBODY,
+        "row": row["primaryentityid"] or NOBODY,
         "correlation": row["correlationid"],
         "headers": json.loads(row["headers"]),
         "body": row["body"],
