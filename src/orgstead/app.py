@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from orgstead.config import MEMORY, Config
+from orgstead.config import MEMORY, Config, ConfigError
 from orgstead.engine import rules
 from orgstead.engine.callers import among
 from orgstead.engine.context import SYSTEM
@@ -68,6 +68,7 @@ from orgstead.identity.development import (
 )
 from orgstead.languages.fetchxml import parse_fetchxml, print_fetchxml
 from orgstead.model.schema import Schema
+from orgstead.server.addresses import LOOPBACK
 from orgstead.server.admin import Admin
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
@@ -117,7 +118,8 @@ class Organisation:
     callouts: Callouts
 
     def close(self) -> None:
-        """Close the database."""
+        """End what is under way to endpoints, and close the database."""
+        self.callouts.close()
         self.store.close()
 
 
@@ -131,12 +133,12 @@ class KeptQueries:
 def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisation:
     """Open the organisation that a configuration names, founding it when it is not there yet.
 
-    Raises Fault when the database cannot be opened.
+    Raises Fault when the database cannot be opened, ConfigError for settings that are none.
     """
     load_extensions(config.extensions)
     store = open_store(config.data, config.database_url)
     blobs = open_blobs(config.data, config.files)
-    callouts = Callouts()
+    callouts = _callouts(config)
     engine = Engine(
         store,
         clock,
@@ -160,6 +162,17 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
     return Organisation(
         config=config, store=store, engine=engine, directory=directory, keys=keys, callouts=callouts
     )
+
+
+def _callouts(config: Config) -> Callouts:
+    """The client that calls endpoints. Raises ConfigError."""
+    allowed = (*config.callouts_allowed, *(LOOPBACK if config.dev else ()))
+    try:
+        return Callouts(allowed, authorities=config.callouts_ca)
+    except OSError as error:
+        raise ConfigError(f"callouts_ca: {config.callouts_ca} holds no certificates ({error}).") from error
+    except ValueError as error:
+        raise ConfigError(f"callouts_allowed: {error}.") from error
 
 
 def _digest(store: Store) -> str | None:

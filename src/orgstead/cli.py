@@ -59,6 +59,8 @@ class _Commands(click.Group):
             return super().invoke(context)
         except Fault as error:
             raise click.ClickException(" ".join(filter(None, (error.message, error.hint)))) from None
+        except ConfigError as error:
+            raise click.ClickException(str(error)) from None
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from None

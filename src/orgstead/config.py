@@ -73,6 +73,15 @@ class Config:
     tls_hosts: tuple[str, ...] = ()
     """Further names and addresses that the server's certificate is for."""
 
+    callouts_allowed: tuple[str, ...] = ()
+    """What webhooks may call, even without TLS, beside public addresses over TLS: host names, ``host:port``, networks.
+
+    Development mode allows this machine.
+    """
+
+    callouts_ca: str | None = None
+    """A file of certificate authorities (PEM) that endpoints of webhooks may be certified by, beside the system's."""
+
     max_body_bytes: int = 32 * 1024 * 1024
     """The largest body of a request, in bytes."""
 

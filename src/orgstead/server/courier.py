@@ -21,7 +21,8 @@ from orgstead.engine.pipeline import Engine
 from orgstead.errors import Fault
 from orgstead.model.endpoints import CALL_SECONDS, Answered, Endpoint
 from orgstead.model.messages import Execute
-from orgstead.server.callouts import Breaker, Callouts
+from orgstead.server.breaker import Breaker
+from orgstead.server.callouts import Callouts
 from orgstead.server.lanes import Lanes
 from orgstead.wire.webhook.addresses import address
 
