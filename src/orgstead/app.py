@@ -79,10 +79,12 @@ from orgstead.server.feed import Feed
 from orgstead.server.housekeeping import Housekeeping
 from orgstead.server.jobs import JobRunner
 from orgstead.server.lanes import Lanes
+from orgstead.server.limits import Limits
 from orgstead.server.observed import Unsupported
 from orgstead.server.outside import Endpoints
 from orgstead.server.run import Listener, bind
 from orgstead.server.run import serve as listen
+from orgstead.server.usage import rules_of
 from orgstead.solutions.first import FirstIds, first_messages, user_messages
 from orgstead.solutions.load import load_base
 from orgstead.solutions.messages import message_rows
@@ -313,6 +315,7 @@ def build_application(
         Dataverse(engine, lanes, unsupported),
         authority,
         Callers(engine, verifier, clock, inline=inline),
+        Limits(rules_of(config), clock),
         Admin(config, engine, unsupported),
         Feed(engine, shared=config.database_url is not None),
         JobRunner(engine, lanes, alone=config.database_url is None, callouts=organisation.callouts),

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import click
 
 from orgstead import __version__
-from orgstead.config import Config, ConfigError, read_config, redacted
+from orgstead.config import LIMITS, Config, ConfigError, read_config, redacted
 from orgstead.errors import Fault
 
 try:
@@ -77,6 +77,7 @@ def main() -> None:
 @click.option("--http-port", type=click.IntRange(0, 65535), help="Port of HTTP (5365); 0 takes a free one.")
 @click.option("--https-port", type=click.IntRange(0, 65535), help="Port of HTTPS (5366); 0 takes a free one.")
 @click.option("--extensions", metavar="DIR", help="Directory of Python files that answer custom APIs.")
+@click.option("--limits", type=click.Choice(LIMITS), help="Service protection: auto, on, count or off.")
 @click.option("--sample/--no-sample", default=None, help="Fill a new organisation with sample rows.")
 @click.option("--silent/--no-silent", default=None, help="Print nothing at start.")
 def serve(**given: Any) -> None:

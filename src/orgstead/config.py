@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-__all__ = ["MEMORY", "Config", "ConfigError", "read_config", "redacted"]
+__all__ = ["LIMITS", "MEMORY", "Config", "ConfigError", "read_config", "redacted"]
 
 MEMORY: Final = ":memory:"
 DEVELOPMENT_TENANT: Final = "0d365000-0000-4000-8000-000000000001"
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
+LIMITS: Final = ("auto", "on", "count", "off")
+MAX_LIMIT: Final = 10_000_000
+MAX_WINDOW: Final = 86_400
 
 
 class ConfigError(ValueError):
@@ -88,6 +91,25 @@ class Config:
     max_batch_bytes: int = 128 * 1024 * 1024
     """The largest body of a batch, in bytes."""
 
+    limits: str = "auto"
+    """Service protection: ``on``, ``count`` (tells what is left, refuses nothing), ``off``; ``auto`` is ``count`` in
+    development mode and ``on`` outside of it."""
+
+    limit_requests: int = 6_000
+    """Requests of a user in the window; 0 is no limit."""
+
+    limit_execution_seconds: int = 1_200
+    """Combined execution time of a user's requests in the window, in seconds; 0 is no limit."""
+
+    limit_concurrent: int = 52
+    """Requests of a user at a time; 0 is no limit."""
+
+    limit_window_seconds: int = 300
+    """The sliding window of service protection, in seconds."""
+
+    limit_exempt: tuple[str, ...] = ()
+    """Ids of users, and client ids of applications, that service protection leaves alone."""
+
     tenant_id: str = DEVELOPMENT_TENANT
     """The GUID of the tenant."""
 
@@ -129,12 +151,22 @@ class Config:
         for name in ("http_port", "https_port"):
             if not 0 <= getattr(self, name) <= 65535:
                 raise ConfigError(f"{name} must be between 0 and 65535.")
-        try:
-            UUID(self.tenant_id)
-        except ValueError:
-            raise ConfigError("tenant_id must be a GUID.") from None
+        if not _guid(self.tenant_id):
+            raise ConfigError("tenant_id must be a GUID.")
+        self._check_limits()
         if self.log_format not in ("console", "json"):
             raise ConfigError("log_format must be console or json.")
+
+    def _check_limits(self) -> None:
+        if self.limits not in LIMITS:
+            raise ConfigError(f"limits must be one of {', '.join(LIMITS)}.")
+        for name in ("limit_requests", "limit_execution_seconds", "limit_concurrent"):
+            if not 0 <= getattr(self, name) <= MAX_LIMIT:
+                raise ConfigError(f"{name} must be between 0 and {MAX_LIMIT}.")
+        if not 1 <= self.limit_window_seconds <= MAX_WINDOW:
+            raise ConfigError(f"limit_window_seconds must be between 1 and {MAX_WINDOW}.")
+        if not all(map(_guid, self.limit_exempt)):
+            raise ConfigError("limit_exempt must be GUIDs of users and applications.")
 
 
 SECRETS = frozenset({"admin_password", "client_secret", "database_url"})
@@ -188,6 +220,14 @@ def redacted(config: Config) -> Mapping[str, Any]:
     """The settings by name, secrets hidden."""
     shown = {field.name: getattr(config, field.name) for field in fields(Config)}
     return {name: "…" if name in SECRETS and value else value for name, value in shown.items()}
+
+
+def _guid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _loopback(host: str) -> bool:

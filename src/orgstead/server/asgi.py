@@ -36,6 +36,8 @@ from orgstead.server.http import (
     send_events,
     send_stream,
 )
+from orgstead.server.limits import Limits
+from orgstead.server.visits import LEFT, Visit
 from orgstead.wire.odata.files import CHUNK_BYTES
 from orgstead.wire.odata.response import Reply, dump, failure
 
@@ -54,7 +56,7 @@ MAX_FORM = 64 * 1024
 SHOWN = (
     "Preference-Applied, OData-EntityId, OData-Version, Location, ETag, Retry-After, "
     "x-ms-service-request-id, req_id, x-ms-chunk-size, x-ms-file-size, x-ms-file-name, mimetype, Accept-Ranges, "
-    "Content-Range, Content-Disposition"
+    f"Content-Range, Content-Disposition, {', '.join(LEFT)}"
 )
 CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", SHOWN))
 ASKED = (
@@ -80,6 +82,7 @@ class Application:
         dataverse: Dataverse,
         authority: AuthorizationServer,
         callers: Callers,
+        limits: Limits,
         admin: Admin,
         feed: Feed,
         background: Background,
@@ -89,6 +92,7 @@ class Application:
         self._dataverse = dataverse
         self._authority = authority
         self._callers = callers
+        self._limits = limits
         self._admin = admin
         self._feed = feed
         self.background = background
@@ -111,7 +115,8 @@ class Application:
                 path, query = self._dataverse.picture(scope["query_string"].decode("latin-1"))
                 raw, scope = f"{API}v9.2/{path}", {**scope, "query_string": query.encode(), "picture": True}
             if raw.startswith(API):
-                await self._api(scope, receive, send, raw, headers, origin)
+                with Visit(self._limits) as visit:
+                    await self._api(scope, receive, send, raw, headers, origin, visit)
             else:
                 await self._other(scope, receive, send, raw, headers, origin)
         except ConnectionResetError:
@@ -129,7 +134,14 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _api(
-        self, scope: Scope, receive: Receive, send: Send, raw: str, headers: Mapping[str, str], origin: str
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        raw: str,
+        headers: Mapping[str, str],
+        origin: str,
+        visit: Visit,
     ) -> None:
         version, _, path = raw[len(API) :].partition("/")
         identifier = new_id()
@@ -143,6 +155,7 @@ class Application:
             if version not in VERSIONS:
                 raise fault("ResourceNotFound", segment=version[:100])
             caller = await self._callers.find(headers.get("authorization"), self._own(origin))
+            visit.enter(caller, extra)
             caller = await self._callers.acting(caller, headers)
             if wants_feed(scope["method"], headers):
                 await self._follow(scope, receive, send, path, headers, f"{origin}{API}{version}/", extra)
@@ -150,8 +163,10 @@ class Application:
             asked = (scope["method"], path, scope["query_string"].decode("latin-1"), headers)
             upload = self._dataverse.upload(*asked, f"{origin}{API}{version}/")
             if upload is not None:
+                visit.begin()
                 parts = body_parts(receive, CHUNK_BYTES)
                 reply = await self._dataverse.receive(upload, parts, headers, caller)
+                visit.end()
                 await send_answer(send, reply.status, (*reply.headers, *extra), reply.body)
                 return
             limit = self._config.max_batch_bytes if path.startswith("$batch") else self._config.max_body_bytes
@@ -165,6 +180,7 @@ class Application:
                 extra.append(("WWW-Authenticate", self._challenge(origin, error)))
             reply = failure(error)
         else:
+            visit.begin()
             reply = await self._dataverse.answer(
                 scope["method"],
                 path,
@@ -188,9 +204,11 @@ class Application:
             except Fault as error:
                 reply = failure(error)
             else:
+                visit.end()
                 headed = (*reply.headers, *extra)
                 await send_stream(send, reply.status, headed, first, pieces, reply.length)
                 return
+        visit.end()
         await send_answer(send, reply.status, (*reply.headers, *extra), reply.body)
 
     async def _follow(
