@@ -92,7 +92,7 @@ class Application:
         self._dataverse = dataverse
         self._authority = authority
         self._callers = callers
-        self._limits = limits
+        self.limits = limits
         self._admin = admin
         self._feed = feed
         self.background = background
@@ -115,7 +115,7 @@ class Application:
                 path, query = self._dataverse.picture(scope["query_string"].decode("latin-1"))
                 raw, scope = f"{API}v9.2/{path}", {**scope, "query_string": query.encode(), "picture": True}
             if raw.startswith(API):
-                with Visit(self._limits) as visit:
+                with Visit(self.limits) as visit:
                     await self._api(scope, receive, send, raw, headers, origin, visit)
             else:
                 await self._other(scope, receive, send, raw, headers, origin)

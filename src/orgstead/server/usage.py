@@ -62,7 +62,7 @@ def rules_of(config: Config) -> Rules:
 class Usage:
     """What one user has asked for. Its size is bounded by the number of requests that the rules allow."""
 
-    __slots__ = ("_rules", "asked", "queued", "refused", "running", "seen", "slices", "spent")
+    __slots__ = ("_rules", "asked", "queue", "queued", "refused", "running", "seen", "slices", "spent")
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
@@ -72,7 +72,8 @@ class Usage:
         self.slices: deque[tuple[int, float, float]] = deque()
         self.spent = 0.0
         self.running = 0
-        # When the last of those that were one too many at a time may come again.
+        # How many of those that were too many at a time are still to come again, and when the last one was told to.
+        self.queue = 0.0
         self.queued = 0.0
         self.refused = 0
         self.seen = 0.0
@@ -130,8 +131,10 @@ class Usage:
                     break
         else:
             # As many are asked to come again in a second as have room at a time.
-            self.queued = max(self.queued, now) + 1 / self._rules.concurrent
-            wait = self.queued - now
+            room = self._rules.concurrent
+            self.queue = max(0.0, self.queue - (now - self.queued) * room) + 1
+            self.queued = now
+            wait = self.queue / room
         return min(max(1, math.ceil(wait)), window)
 
     def look(self, now: float) -> None:
