@@ -36,6 +36,11 @@ def test_a_variable_may_name_a_file_that_holds_the_value(tmp_path: Path) -> None
         ({"ORGSTEAD_HTTP_PORT": "70000"}, "65535"),
         ({"ORGSTEAD_TENANT_ID": "mine"}, "GUID"),
         ({"ORGSTEAD_LOG_FORMAT": "xml"}, "console or json"),
+        ({"ORGSTEAD_LIMITS": "dynamics"}, "limits must be one of auto, on, count, off"),
+        ({"ORGSTEAD_LIMIT_REQUESTS": "10000001"}, "limit_requests must be between 0 and 10000000"),
+        ({"ORGSTEAD_LIMIT_CONCURRENT": "-1"}, "ORGSTEAD_LIMIT_CONCURRENT must be a whole number"),
+        ({"ORGSTEAD_LIMIT_WINDOW_SECONDS": "0"}, "limit_window_seconds must be between 1 and 86400"),
+        ({"ORGSTEAD_LIMIT_EXEMPT": "somebody"}, "limit_exempt must be GUIDs"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_by_name(environment: dict[str, str], said: str) -> None:

@@ -162,6 +162,9 @@ class TestRow:
         ("VersionStampExpired", 0x80044352, 400),
         ("PayloadTooLarge", 0x8004418A, 413),
         ("NotSupported", 0x80040219, 501),
+        ("RequestLimitExceeded", 0x80072322, 429),
+        ("ExecutionTimeExceeded", 0x80072321, 429),
+        ("ConcurrencyLimitExceeded", 0x80072326, 429),
     ],
 )
 def test_a_fault_that_clients_tell_apart_has_its_published_code(name: str, code: int, status: int) -> None:

@@ -115,7 +115,7 @@ class Limits:
             now = self._clock()
             order = self._orders.strike(user, now)
             if order is not None:
-                return Refusal(fault=rules.fault(order.kind), retry_after=order.wait(now))
+                return Refusal(fault=rules.exceeded(order.kind), retry_after=order.wait(now))
         if rules.mode == "off" or user in rules.exempt or application in rules.exempt:
             return FREE
         now = self.now()
@@ -126,7 +126,7 @@ class Limits:
             if rules.mode == "on":
                 requests_left, seconds_left = usage.left()
                 return Refusal(
-                    fault=rules.fault(too_much),
+                    fault=rules.exceeded(too_much),
                     retry_after=usage.wait(too_much, now),
                     requests_left=requests_left,
                     seconds_left=seconds_left,

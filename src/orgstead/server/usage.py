@@ -20,6 +20,8 @@ Mode = Literal["on", "count", "off"]
 MODES: Final[Mapping[str, Mode]] = {"on": "on", "count": "count", "off": "off"}
 # Execution time is kept by so many slices of the window.
 SLICES: Final = 300
+# Sums of times are off by less: whoever comes exactly when told is not too early.
+GRAIN_SECONDS: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Rules:
     window_seconds: int = 300
     exempt: frozenset[str] = frozenset()
 
-    def fault(self, kind: Kind) -> Fault:
+    def exceeded(self, kind: Kind) -> Fault:
         """The fault of going beyond a limit."""
         if kind == "requests":
             return fault("RequestLimitExceeded", limit=self.requests, seconds=self.window_seconds)
@@ -82,7 +84,7 @@ class Usage:
         """Count a request; the limit that it goes beyond, if any."""
         rules, asked, slices = self._rules, self.asked, self.slices
         self.seen = now
-        before = now - rules.window_seconds
+        before = now - rules.window_seconds + GRAIN_SECONDS
         while asked and asked[0] <= before:
             asked.popleft()
         if slices:
@@ -119,27 +121,26 @@ class Usage:
 
         The page has no formula: it says that the time grows with what was asked for.
         """
-        window, wait = self._rules.window_seconds, 0.0
-        if kind == "requests":
-            wait = self.asked[0] + window - now
-        elif kind == "execution":
+        rules, wait = self._rules, 0.0
+        if kind == "concurrency":
+            # As many are asked to come again in a second as have room at a time.
+            self.queue = max(0.0, self.queue - (now - self.queued) * rules.concurrent) + 1
+            self.queued = now
+            wait = self.queue / rules.concurrent
+        if rules.requests and len(self.asked) >= rules.requests:
+            wait = max(wait, self.asked[0] + rules.window_seconds - now)
+        if rules.execution_seconds:
             spent = self.spent
             for _, seconds, ended in self.slices:
-                spent -= seconds
-                wait = ended + window - now
-                if spent < self._rules.execution_seconds:
+                if spent < rules.execution_seconds:
                     break
-        else:
-            # As many are asked to come again in a second as have room at a time.
-            room = self._rules.concurrent
-            self.queue = max(0.0, self.queue - (now - self.queued) * room) + 1
-            self.queued = now
-            wait = self.queue / room
-        return min(max(1, math.ceil(wait)), window)
+                spent -= seconds
+                wait = max(wait, ended + rules.window_seconds - now)
+        return min(max(1, math.ceil(wait - GRAIN_SECONDS)), rules.window_seconds)
 
     def look(self, now: float) -> None:
         """Forget what is older than the window."""
-        before = now - self._rules.window_seconds
+        before = now - self._rules.window_seconds + GRAIN_SECONDS
         while self.asked and self.asked[0] <= before:
             self.asked.popleft()
         self._expire(before)
