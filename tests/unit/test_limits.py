@@ -191,21 +191,20 @@ def test_a_clock_that_is_set_back_keeps_nobody_out_and_one_that_jitters_forgives
 
 
 @pytest.mark.parametrize(
-    "asked",
+    ("asked", "said"),
     [
-        {"kind": "nonsense"},
-        {"kind": "requests", "count": 0},
-        {"kind": "requests", "seconds": 0},
-        {"kind": "requests", "seconds": float("nan")},
-        {"kind": "requests", "seconds": float("inf")},
-        {"kind": "requests", "retry_after": -1},
+        ({"kind": "nonsense"}, "There is no limit nonsense"),
+        ({"kind": "requests", "count": 0}, "count is at least 1"),
+        ({"kind": "requests", "seconds": 0}, "seconds is more than 0"),
+        ({"kind": "requests", "seconds": float("nan")}, "seconds is more than 0"),
+        ({"kind": "requests", "seconds": float("inf")}, "seconds is more than 0"),
+        ({"kind": "requests", "retry_after": -1}, "retry_after is not less than 0"),
     ],
-    ids=str,
 )
-def test_orders_that_say_nothing_are_refused(asked: dict[str, Any]) -> None:
+def test_orders_that_say_nothing_are_refused(asked: dict[str, Any], said: str) -> None:
     limits = limited(Clock())
-    with pytest.raises(ValueError, match="."):
-        limits.force(asked.pop("kind"), **asked)
+    with pytest.raises(ValueError, match=said):
+        limits.force(**asked)
     assert passed(limits.admit("a"))
 
 

@@ -106,3 +106,15 @@ def test_many_tokens_are_still_one_user(crowd: Crowd) -> None:
     turns = itertools.chain.from_iterable(itertools.repeat(attackers, ALLOWED // 10 + 1))
     statuses = Counter(attacker.ask("GET", "WhoAmI").status for attacker in turns)
     assert statuses == {200: ALLOWED, 429: 10}
+
+
+def test_a_large_body_that_is_refused_unread_leaves_the_connection_usable(crowd: Crowd) -> None:
+    url, headers = f"{crowd.live.http}{API}", {"authorization": f"Bearer {crowd.tokens[0]}"}
+    with requests.Session() as session:
+        for _ in range(ALLOWED):
+            assert session.get(f"{url}WhoAmI", headers=headers, timeout=15).status_code == 200
+        for _ in range(3):
+            body = b'{"name":"' + b"x" * 20_000_000 + b'"}'
+            answer = session.post(f"{url}accounts", data=body, headers=headers, timeout=30)
+            assert answer.status_code == 429
+        assert session.get(f"{crowd.live.http}/healthz", timeout=15).text == "ok"
