@@ -328,6 +328,37 @@ def test_a_client_that_goes_away_leaves_its_place(web: Web) -> None:
         assert server.ask().status == 200
 
 
+def test_a_change_feed_is_one_request_and_takes_no_place(web: Web) -> None:
+    async def run(server: Guarded) -> None:
+        told = asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await told.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                assert message["status"] == 200
+                assert (await asyncio.to_thread(server.ask)).headers[BURST] == "8"
+                told.set()
+
+        names = {
+            "host": "localhost:5365",
+            "authorization": f"Bearer {server.web.token}",
+            "accept": "text/event-stream",
+        }
+        scope = {
+            "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "query_string": b"",
+            "path": "/api/data/v9.2/contacts", "raw_path": b"/api/data/v9.2/contacts",
+            "headers": [(name.encode(), value.encode()) for name, value in names.items()],
+        }  # fmt: skip
+        await server.application(scope, receive, send)
+        assert told.is_set()
+
+    with guarded(web, limit_requests=10, limit_concurrent=1) as server:
+        asyncio.run(run(server))
+
+
 # -- settings ----------------------------------------------------------------------------------------------------------
 def test_development_mode_tells_what_is_left_and_refuses_nothing(web: Web) -> None:
     with guarded(web, limits="auto", limit_requests=2) as server:

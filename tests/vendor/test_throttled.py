@@ -11,7 +11,7 @@ from azure.identity import ClientSecretCredential
 from PowerPlatform.Dataverse.client import DataverseClient
 from PowerPlatform.Dataverse.core.errors import HttpError
 
-from tests.live import Live, serving
+from tests.live import Live, served
 
 SCRIPTS = Path(__file__).parent / "js"
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server that answers five requests in two seconds."""
     data = tmp_path_factory.mktemp("strict")
-    with serving(data, "--limits", "on", limit_requests="5", limit_window_seconds="2") as live:
+    with served(data, limits="on", limit_requests="5", limit_window_seconds="2") as (live, _):
         yield live
 
 

@@ -158,6 +158,8 @@ class Application:
             visit.enter(caller, extra)
             caller = await self._callers.acting(caller, headers)
             if wants_feed(scope["method"], headers):
+                # Streams stay for hours, and have a bound of their own.
+                visit.leave()
                 await self._follow(scope, receive, send, path, headers, f"{origin}{API}{version}/", extra)
                 return
             asked = (scope["method"], path, scope["query_string"].decode("latin-1"), headers)

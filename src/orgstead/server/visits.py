@@ -29,8 +29,7 @@ class Visit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pass is not None:
-            self._pass.leave()
+        self.leave()
 
     def enter(self, caller: Caller, headers: list[tuple[str, str]]) -> None:
         """Come in as whoever has signed in; the headers of the answer tell what is left.
@@ -58,3 +57,8 @@ class Visit:
         """The answer is made."""
         if self._pass is not None:
             self._pass.end()
+
+    def leave(self) -> None:
+        """The answer has been sent, or goes on for as long as the client likes."""
+        if self._pass is not None:
+            self._pass.leave()
