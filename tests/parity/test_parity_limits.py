@@ -224,6 +224,30 @@ def test_the_longer_executions_took_the_longer_is_the_wait(web: Web) -> None:
     assert waits == [280, 290]
 
 
+def test_a_slow_client_is_not_charged_for_its_own_time(web: Web) -> None:
+    elapsed = 0.0
+
+    async def run(server: Guarded) -> None:
+        async def slowly(message: Any = None) -> dict[str, Any]:
+            nonlocal elapsed
+            elapsed += 100
+            return {"type": "http.request", "body": b'{"name":"Slow"}', "more_body": False}
+
+        scope = {
+            "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "query_string": b"",
+            "path": "/api/data/v9.2/accounts", "raw_path": b"/api/data/v9.2/accounts",
+            "headers": [(b"host", b"localhost:5365"), (b"authorization", f"Bearer {server.web.token}".encode()),
+                        (b"content-type", b"application/json")],
+        }  # fmt: skip
+        await server.application(scope, slowly, slowly)
+
+    with guarded(web) as server:
+        server.application.limits.timer = lambda: elapsed
+        asyncio.run(run(server))
+        assert elapsed >= 300
+        assert server.ask().headers[TIME] == "1,200.00"
+
+
 def test_the_time_of_a_batch_counts_whole(web: Web) -> None:
     part = "--batch_1\nContent-Type: application/http\n\nGET accounts?$top=1 HTTP/1.1\n\n"
     text = (part * 200 + "--batch_1--\n").replace("\n", "\r\n").encode()

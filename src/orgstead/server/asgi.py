@@ -168,7 +168,6 @@ class Application:
                 visit.begin()
                 parts = body_parts(receive, CHUNK_BYTES)
                 reply = await self._dataverse.receive(upload, parts, headers, caller)
-                visit.end()
                 await send_answer(send, reply.status, (*reply.headers, *extra), reply.body)
                 return
             limit = self._config.max_batch_bytes if path.startswith("$batch") else self._config.max_body_bytes
