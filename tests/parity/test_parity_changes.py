@@ -649,6 +649,33 @@ def test_new_definitions_join_the_solution_that_the_header_names(web: Web) -> No
     assert components(web, solution) == [(9, choice)]
 
 
+def test_a_solution_in_the_query_string_is_taken_where_there_is_one(web: Web) -> None:
+    """As the Python client names it, which Dataverse does not look at."""
+    solution, name = make_solution(web)
+
+    def create(schema_name: str, query: str) -> str:
+        made = web.call("POST", f"CreateEntities?SolutionUniqueName={query}", {
+            "Entities": [{
+                "@odata.type": f"{CRM}ComplexEntityMetadata", "SchemaName": schema_name,
+                "DisplayName": label(schema_name), "DisplayCollectionName": label(schema_name),
+                "OwnershipType": "UserOwned", "HasActivities": False, "HasNotes": False,
+                "Attributes": [{
+                    "@odata.type": f"{CRM}ComplexStringAttributeMetadata", "SchemaName": "tlr_Name",
+                    "DisplayName": label("Name"), "MaxLength": 100, "IsPrimaryName": True,
+                }],
+            }],
+        })  # fmt: skip
+        assert made.status in (200, 204), made.text
+        path = f"EntityDefinitions(LogicalName='{schema_name.lower()}')"
+        id: str = web.get(f"{path}?$select=MetadataId").json["MetadataId"]
+        return id
+
+    named, unnamed = create("tlr_Thread", name), create("tlr_Thimble", "MySolution")
+    assert components(web, solution) == [(1, named)]
+    listed = web.get(f"solutioncomponents?$filter=objectid eq {unnamed}").rows
+    assert listed == []
+
+
 def test_values_of_new_options_begin_as_the_publisher_says(web: Web) -> None:
     solution, name = make_solution(web)
     body = {"@odata.type": f"{CRM}OptionSetMetadata", "Name": "new_threads", "Options": []}

@@ -5,7 +5,6 @@ from enum import IntEnum
 from pathlib import Path
 
 import pytest
-from azure.identity import ClientSecretCredential
 from PowerPlatform.Dataverse.client import DataverseClient
 from PowerPlatform.Dataverse.core.errors import HttpError
 from PowerPlatform.Dataverse.models.filters import col
@@ -19,22 +18,7 @@ from PowerPlatform.Dataverse.models.relationship import (
 )
 from PowerPlatform.Dataverse.models.upsert import UpsertItem
 
-from tests.vendor.conftest import Live
-
 NOBODY = "00000000-0000-4000-8000-0000000000ff"
-
-
-@pytest.fixture
-def client(trusted: Live) -> Iterator[DataverseClient]:
-    credential = ClientSecretCredential(
-        trusted.tenant_id,
-        trusted.client_id,
-        trusted.client_secret,
-        authority=trusted.https,
-        disable_instance_discovery=True,
-    )
-    with DataverseClient(trusted.https, credential) as made:
-        yield made
 
 
 class Stage(IntEnum):

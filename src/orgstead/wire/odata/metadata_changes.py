@@ -291,12 +291,19 @@ _SETS: Mapping[str, Callable[[_Request], Change]] = {
 # -- actions ---------------------------------------------------------------------------------------------------------
 def _action(name: str, request: _Request, query: str) -> Change:
     making = Making(schema=request.schema, new_id=request.new_id)
-    parameters = read_action(name, {**_texts(query), **request.json}, making)
+    parameters = read_action(name, request.json, making)
+    wish = _texts(query).get("SolutionUniqueName")
+    if wish is not None:
+        parameters.setdefault("solution_if_any", wish)
     return Change(message=Execute(name=name, parameters=parameters), render=_answer(name, request.base))
 
 
 def _texts(query: str) -> Mapping[str, str]:
-    """The solution where the query string names it: plain text, as clients write it, or a literal."""
+    """The solution where the query string names it: plain text, as clients write it, or a literal.
+
+    The documented places are the header and the body. Dataverse does not look at this one, so that a name which no
+    solution has is no failure: https://github.com/microsoft/PowerPlatform-DataverseClient-Python/pull/191
+    """
     given, aliases, custom = split_options(query, extra=("SolutionUniqueName",))
     for option in (*given, *aliases, *custom):
         if option != "SolutionUniqueName":

@@ -30,10 +30,9 @@ def add_to_solution(call: Call, kind: int, id: str) -> None:
 
     Raises SolutionNotFound and SolutionManaged.
     """
-    name = _named(call)
-    if name is None:
+    solution = _named(call)
+    if solution is None:
         return
-    solution = _solution(call, name)
     components = call.schema.tables["solutioncomponent"]
     if call.unit.find(components, {"objectid": id, "solutionid": Ref("solution", solution)}, 1):
         return
@@ -55,8 +54,14 @@ def add_to_solution(call: Call, kind: int, id: str) -> None:
 
 
 def _named(call: Call) -> str | None:
+    """The id of the solution that the caller names; what is named by ``solution_if_any`` need not be there."""
     name = call.parameters.get("solution") or call.options.solution
-    return str(name) if name else None
+    if name:
+        return _solution(call, str(name))
+    wish = call.parameters.get("solution_if_any")
+    if not wish or not call.unit.find(call.schema.tables["solution"], {"uniquename": str(wish)}, 1):
+        return None
+    return _solution(call, str(wish))
 
 
 def option_prefix(call: Call) -> int:
@@ -64,10 +69,10 @@ def option_prefix(call: Call) -> int:
 
     Raises SolutionNotFound and SolutionManaged.
     """
-    name = _named(call)
-    if name is None:
+    solution = _named(call)
+    if solution is None:
         return OPTION_PREFIX
-    row = call.unit.get(call.schema.tables["solution"], _solution(call, name), ("publisherid",))
+    row = call.unit.get(call.schema.tables["solution"], solution, ("publisherid",))
     publisher = None if row is None else row["publisherid"]
     if not isinstance(publisher, Ref) or not isinstance(publisher.key, str):
         return OPTION_PREFIX
