@@ -165,6 +165,66 @@ def test_rows_outside_of_a_set_are_found_by_an_outer_link(people: Web) -> None:
     assert [row["name"] for row in fetch(people, inside, table="account").rows] == ["F Lonely"]
 
 
+def test_a_link_goes_by_the_only_relationship_there_is(people: Web) -> None:
+    blue = people.get("accounts?$filter=name eq 'F Blue'&$select=accountid").rows[0]["accountid"]
+    for subject in ("Call", "Write"):
+        people.make(
+            "tasks", subject=subject, **{"regardingobjectid_account_task@odata.bind": f"accounts({blue})"}
+        )
+    where = "<filter><condition attribute='name' operator='begins-with' value='F '/></filter><order attribute='name'/>"
+    for ends in ("", "from='regardingobjectid'", "to='accountid'"):
+        inside = "<attribute name='subject'/><order attribute='subject'/>"
+        link = f"<link-entity name='task' {ends} alias='t'>{inside}</link-entity>"
+        found = fetch(people, f"<attribute name='name'/>{link}{where}", table="account").rows
+        assert [(row["name"], row["t.subject"]) for row in found] == [("F Blue", "Call"), ("F Blue", "Write")]
+    # The one that only tests, and the other way round through a table of ties.
+    some = "<attribute name='name'/><filter><link-entity name='task' link-type='not any'/></filter>"
+    assert names(fetch(people, some + where, table="account"), "name") == "FF"
+    ties = (
+        "<attribute name='fullname'/><link-entity name='teammembership'><link-entity name='team' alias='t'>"
+    )
+    told = fetch(
+        people, f"{ties}<attribute name='isdefault'/></link-entity></link-entity>", table="systemuser"
+    )
+    assert {row["t.isdefault"] for row in told.rows} == {True}
+
+
+def test_the_rows_right_below_each_are_counted(people: Web) -> None:
+    root = people.make("accounts", name="T Root")
+    below = {"parentaccountid@odata.bind": f"accounts({root})"}
+    first = people.make("accounts", name="T First", **below)
+    people.make("accounts", name="T Second", **below)
+    people.make("accounts", name="T Third", **{"parentaccountid@odata.bind": f"accounts({first})"})
+    counted = (
+        "<attribute name='name'/><attribute name='accountid' alias='below' rowaggregate='CountChildren'/>"
+        "<filter><condition attribute='name' operator='begins-with' value='T '/></filter><order attribute='name'/>"
+    )
+    found = fetch(people, counted, table="account", prefer=ALL).rows
+    assert [(row["name"], row["below"]) for row in found] == [
+        ("T First", 1), ("T Root", 2), ("T Second", 0), ("T Third", 0),
+    ]  # fmt: skip
+    # Alone, and page by page.
+    answer = fetch(
+        people,
+        counted.replace("<attribute name='name'/>", ""),
+        table="account",
+        fetch="count='3'",
+        prefer=ALL,
+    )
+    assert [row["below"] for row in answer.rows] == [1, 2, 0]
+    assert "name" not in answer.rows[0]
+
+
+def test_more_rows_than_asked_for_are_not_aggregated(people: Web) -> None:
+    inside = "<attribute name='contactid' alias='n' aggregate='count'/>" + of("Fx")
+    assert fetch(people, inside, fetch="aggregate='true' aggregatelimit='5'").rows == [{"n": 5}]
+    answer = fetch(people, inside, fetch="aggregate='true' aggregatelimit='4'")
+    assert answer.fault == (400, "0x8004e023")
+    grouped = "<attribute name='firstname' alias='f' groupby='true'/>" + inside
+    assert len(fetch(people, grouped, fetch="aggregate='true' aggregatelimit='5'").rows) == 5
+    assert fetch(people, grouped, fetch="aggregate='true' aggregatelimit='1'").fault == (400, "0x8004e023")
+
+
 def test_links_hang_on_links_and_many_to_many_tables_are_linked(people: Web) -> None:
     inside = (
         "<attribute name='fullname'/><link-entity name='systemuserroles' from='systemuserid' to='systemuserid' "
@@ -342,6 +402,7 @@ def test_groups_are_of_links_and_dates_and_sorted_by_alias(people: Web) -> None:
 CONTACT = "<fetch {}><entity name='contact'>{}</entity></fetch>"
 GROUPED = "<attribute name='fullname' alias='a' groupby='1'/>"
 LINK = "<link-entity name='account' from='accountid' to='parentcustomerid' {}/>"
+COUNTED = "<attribute name='contactid' alias='n' rowaggregate='{}'/>"
 TWICE = "<attribute name='fullname' alias='a'/><attribute name='lastname' alias='a'/>"
 
 
@@ -349,8 +410,15 @@ TWICE = "<attribute name='fullname' alias='a'/><attribute name='lastname' alias=
     ("fetch", "inside", "code"),
     [
         ("nosuch='1'", "", "0x80060888"),
+        ("utc-offset='60'", "", "0x80060888"),
+        ("min-active-row-version='true'", "", "0x80060888"),
         ("datasource='retained'", "", "0x80060888"),
-        ("aggregatelimit='10' aggregate='true'", "", "0x80060888"),
+        ("aggregatelimit='10'", "", "0x8004111c"),
+        ("aggregatelimit='50001' aggregate='true'", GROUPED, "0x80041108"),
+        ("", COUNTED.format("CountParents"), "0x80041108"),
+        ("", COUNTED.format("CountChildren").replace("contactid", "fullname"), "0x80047020"),
+        ("distinct='1'", COUNTED.format("CountChildren"), "0x8004111c"),
+        ("aggregate='1'", GROUPED + COUNTED.format("CountChildren"), "0x8004111c"),
         ("top='0'", "", "0x80041108"),
         ("top='5001'", "", "0x80041108"),
         ("top='5' count='5'", "", "0x8004111c"),
@@ -366,6 +434,8 @@ TWICE = "<attribute name='fullname' alias='a'/><attribute name='lastname' alias=
         ("aggregate='1'", f"{GROUPED}<order attribute='fullname'/>", "0x80041131"),
         ("", LINK.format("link-type='sideways'"), "0x80041117"),
         ("", "<link-entity name='account'/>", "0x8004111e"),
+        ("", "<link-entity name='account' from='accountid'/>", "0x8004111e"),
+        ("", "<link-entity name='webresource'/>", "0x8004111e"),
         ("", "<link-entity name='nosuch' from='a' to='contactid'/>", "0x80041102"),
         ("", "<link-entity name='account' from='name' to='numberofchildren'/>", "0x80060888"),
         ("", "<filter><condition attribute='fullname' operator='nosuch'/></filter>", "0x80041120"),

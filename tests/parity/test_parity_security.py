@@ -219,6 +219,15 @@ def test_what_is_read_is_what_the_depth_reaches(world: World, depth: str | None)
         + "</filter></entity></fetch>"
     )
     assert world.ask("GET", f"accounts?fetchXml={fetch}").rows[0]["n"] == len(wanted)
+    counted = (
+        "<fetch><entity name='account'><attribute name='accountid' alias='below' rowaggregate='CountChildren'/>"
+        f"<filter><condition attribute='accountid' operator='eq' value='{rows['mine']}'/></filter></entity></fetch>"
+    )
+    parent = {"parentaccountid@odata.bind": f"accounts({rows['mine']})"}
+    for whose, id in rows.items():
+        if whose != "mine":
+            assert world.web.call("PATCH", f"accounts({id})", parent).status == 204
+    assert world.ask("GET", f"accounts?fetchXml={counted}").rows[0]["below"] == len(wanted) - 1
     # What hangs on a row that is not seen does not show it: expand, filter and order through the lookup.
     people = " or ".join(f"contactid eq {id}" for id in contacts.values())
     expanded = world.ask(

@@ -3,7 +3,7 @@
 The one place where a question meets the schema. Whatever is not understood is refused here, by name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from orgstead.engine.joins import (
     primary_key,
     readable,
 )
+from orgstead.engine.relations import hierarchy_of
 from orgstead.engine.scope import Restrict, Scope, State, column_of, table_of
 from orgstead.errors import Fault, fault
 from orgstead.model.plan import (
@@ -36,6 +37,7 @@ from orgstead.model.plan import (
     Ranked,
     Sort,
     Source,
+    Tally,
     Test,
     Verdict,
 )
@@ -63,7 +65,8 @@ CURRENCY = "transactioncurrencyid"
 class Bound:
     """A plan with its values. ``fixed`` says that the values do not depend on the caller or the clock.
 
-    ``limit``/``page_size`` are what the plan's limit parameter was made from; ``expands`` counts expands.
+    ``page_size`` and ``top`` are what the plan's limit parameter is made from. ``row_plan`` counts what is aggregated,
+    of which there may be ``row_limit``.
     """
 
     plan: Plan
@@ -72,6 +75,8 @@ class Bound:
     page_size: int | None = None
     top: int | None = None
     count_plan: Plan | None = None
+    row_plan: Plan | None = None
+    row_limit: int = 0
 
 
 def bind_query(
@@ -107,7 +112,8 @@ def bind_query(
         plan = _rows(query, scope, where, joined, single is not None)
     count_plan = None
     if query.count or query.count_only:
-        count_plan = _counting(plan, scope, query)
+        count_plan = _counting(plan, scope, grouped=bool(query.groups or query.aggregates or query.distinct))
+    row_plan = _counting(plan, scope, grouped=False) if query.row_limit is not None else None
     return Bound(
         plan=plan,
         params=tuple(state.params),
@@ -115,19 +121,20 @@ def bind_query(
         page_size=None if single is not None else min(query.page_size or MAX_PAGE, MAX_PAGE),
         top=query.top,
         count_plan=count_plan,
+        row_plan=row_plan,
+        row_limit=query.row_limit or 0,
     )
 
 
-def _counting(plan: Plan, scope: Scope, query: Query) -> Plan:
+def _counting(plan: Plan, scope: Scope, *, grouped: bool) -> Plan:
+    """What counts the rows of a plan, or those that it groups."""
     primary = scope.source.table.columns[scope.source.table.primary_id]
-    outputs = (
-        plan.outputs
-        if query.groups or query.aggregates or query.distinct
-        else (Output("id", Col(scope.source.alias, primary), primary),)
-    )
+    if not grouped:
+        one = Output("id", Col(scope.source.alias, primary), primary)
+        return Plan(source=plan.source, outputs=(one,), joins=plan.joins, where=plan.where)
     return Plan(
         source=plan.source,
-        outputs=outputs,
+        outputs=plan.outputs,
         joins=plan.joins,
         where=plan.where,
         groups=plan.groups,
@@ -139,7 +146,8 @@ def _counting(plan: Plan, scope: Scope, query: Query) -> Plan:
 def _rows(
     query: Query, scope: Scope, where: list[Verdict], joined: Sequence[JoinedTable], single: bool
 ) -> Plan:
-    outputs = (*_outputs(scope.source, query.columns, query.aliased), *joined_outputs(joined))
+    own = (*_outputs(scope.source, query.columns, query.aliased), *_tallies(query.tallied, scope))
+    outputs = (*own, *joined_outputs(joined))
     check_names(outputs)
     nested, children = _expands(query.expand, scope, scope.source, depth=1)
     # A row may come several times, each time with other rows of what is joined.
@@ -240,6 +248,25 @@ def _outputs(
         primary = table.columns[table.primary_id]
         places.append(Output(primary.name, Col(source.alias, primary), primary, "id"))
     return tuple(places)
+
+
+def _tallies(tallied: Sequence[Shown], scope: Scope) -> Iterator[Output]:
+    """How many rows the caller sees right below each one in the hierarchy of its table; raises NoHierarchy.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/aggregate-data#row-aggregates
+    """
+    table, state = scope.source.table, scope.state
+    for each in tallied:
+        rel = hierarchy_of(table, scope.schema)
+        if rel is None or each.name != table.primary_id:
+            raise fault("NoHierarchy", column=each.name[:100])
+        below = state.source(table)
+        parent = Col(below.alias, table.columns[rel.referencing_attribute])
+        on: list[Verdict] = [Test("eq", parent, primary_key(scope.source))]
+        allowed = state.restrict(below, state.param)
+        if allowed is not None:
+            on.append(allowed)
+        yield Output(each.alias, Tally(below, tuple(on)), None)
 
 
 def _order(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from orgstead.engine.context import Caller
 from orgstead.engine.dates import Calendar
 from orgstead.engine.operators import bind_condition
+from orgstead.engine.relations import ends_of
 from orgstead.errors import fault
 from orgstead.model.plan import (
     AllOf,
@@ -150,7 +151,8 @@ class Scope:
 
     def on(self, join: Join, parent: Source) -> tuple[Verdict, ...]:
         """The conditions under which rows of this scope's source go with one of ``parent``."""
-        near, far = joinable(parent.table, join.to_column), joinable(self.source.table, join.from_column)
+        to_column, from_column = ends_of(join, parent.table, self.schema)
+        near, far = joinable(parent.table, to_column), joinable(self.source.table, from_column)
         on: list[Verdict] = [Test("eq", Col(self.source.alias, far), Col(parent.alias, near))]
         allowed = self.state.restrict(self.source, self.param)
         if allowed is not None:

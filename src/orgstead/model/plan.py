@@ -15,7 +15,7 @@ from orgstead.model.schema import Column, Table
 __all__ = [
     "Agg", "AllOf", "AnyOf", "Bits", "Child", "Col", "Comparison", "DatePart", "Descends", "HasAny", "IsNull",
     "Joined", "Like", "Nested", "NoneOf", "OneOf", "Operand", "Output", "Param", "Plan", "Ranked", "Related",
-    "Sort", "Source", "Test", "Verdict", "Within", "likes", "placed_children", "width",
+    "Sort", "Source", "Tally", "Test", "Verdict", "Within", "likes", "placed_children", "width",
 ]  # fmt: skip
 
 Comparison = Literal["eq", "ne", "gt", "ge", "lt", "le"]
@@ -81,7 +81,15 @@ class Ranked:
     ranks: tuple[tuple[int, int], ...]
 
 
-Operand = Col | Param | DatePart | Agg | Ranked
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many rows of ``source`` satisfy ``on``; fields of outer sources may appear."""
+
+    source: Source
+    on: "tuple[Verdict, ...]"
+
+
+Operand = Col | Param | DatePart | Agg | Ranked | Tally
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,14 +140,15 @@ class Order:
 class Join:
     """A flat join under an alias: FetchXML's link-entity, SQL's JOIN.
 
-    ``from_column`` is one of ``table``, ``to_column`` one of what this joins. ``first`` is an inner join with one
+    ``from_column`` is one of ``table``, ``to_column`` one of what this joins; where one is None, the only relationship
+    of the two tables that has the other says which. ``first`` is an inner join with one
     matching row at most. ``columns`` None means all, ``aliased`` come beside them; ``joins`` join what this one brings.
     """
 
     table: str
     alias: str
-    from_column: str
-    to_column: str
+    from_column: str | None
+    to_column: str | None
     kind: Literal["inner", "outer", "first"] = "inner"
     columns: tuple[str, ...] | None = ()
     aliased: tuple[Shown, ...] = ()
@@ -198,12 +199,15 @@ class Query:
     ``columns`` None means every readable column; ``aliased`` come beside them. ``top`` limits the whole result;
     ``page_size`` one page; ``after`` is the cursor that an earlier page gave, and ``offset`` how many rows come before
     the first one without it. ``having`` filters groups (its fields are aliases). ``count`` asks for the total as well
-    (capped at 5,000 as Dataverse does); ``count_only`` for nothing else.
+    (capped at 5,000 as Dataverse does); ``count_only`` for nothing else. ``tallied`` are the numbers of rows right
+    below each one in its table's hierarchy, by the key that they are counted by. ``row_limit`` is how many rows may
+    be aggregated.
     """
 
     table: str
     columns: tuple[str, ...] | None = None
     aliased: tuple[Shown, ...] = ()
+    tallied: tuple[Shown, ...] = ()
     where: Predicate | None = None
     order: tuple[Order, ...] = ()
     joins: tuple[Join, ...] = ()
@@ -211,6 +215,7 @@ class Query:
     groups: tuple[Group, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
     having: Predicate | None = None
+    row_limit: int | None = None
     distinct: bool = False
     top: int | None = None
     page_size: int | None = None

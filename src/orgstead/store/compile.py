@@ -33,6 +33,7 @@ from orgstead.model.plan import (
     Ranked,
     Related,
     Sort,
+    Tally,
     Test,
     Verdict,
     Within,
@@ -219,6 +220,10 @@ class _Compiler:
                 return f"CASE {self.operand(of)} {places} END"
             case Agg(function, of):
                 return self.aggregate(function, of)
+            case Tally(source, on):
+                where = " AND ".join(self.verdict(each) for each in on) or "TRUE"
+                counted = f"{quoted(source.table.logical_name)} AS {source.alias}"
+                return f"(SELECT count(*) FROM {counted} WHERE {where})"
 
     def param(self, param: Param, beside: Operand | None = None, op: Comparison = "eq") -> str:
         column = param.column

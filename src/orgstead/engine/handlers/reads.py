@@ -86,6 +86,10 @@ def retrieve_multiple(call: Reading, message: RetrieveMultiple) -> Result:
         total, capped = min(total, COUNT_LIMIT), total > COUNT_LIMIT
         if query.count_only:
             return Result(page=Page(plan=plan, rows=(), total=total, capped=capped))
+    if bound.row_plan is not None:
+        limit = bound.row_limit
+        if call.unit.count(bound.row_plan, bound.params, limit + 1) > limit:
+            raise fault("AggregateLimit")
     size = bound.page_size or COUNT_LIMIT
     # Earlier pages of a limited result were full ones.
     left = None if bound.top is None else max(0, bound.top - size * (query.page_number - 1))

@@ -33,10 +33,12 @@ _NO_EFFECT: Mapping[str, frozenset[str]] = {
 _READ: Mapping[str, frozenset[str]] = {
     "fetch": frozenset({
         "aggregate", "count", "page", "paging-cookie", "top", "distinct", "returntotalrecordcount", "useraworderby",
-        "datasource",
+        "datasource", "aggregatelimit",
     }),
     "entity": frozenset({"name"}),
-    "attribute": frozenset({"name", "alias", "aggregate", "groupby", "dategrouping", "usertimezone", "distinct"}),
+    "attribute": frozenset({
+        "name", "alias", "aggregate", "groupby", "dategrouping", "usertimezone", "distinct", "rowaggregate",
+    }),
     "all-attributes": frozenset(),
     "no-attrs": frozenset(),
     "order": frozenset({"attribute", "alias", "descending", "entityname"}),

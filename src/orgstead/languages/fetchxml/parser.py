@@ -34,6 +34,8 @@ MAX_PAGE = 5000
 MAX_PAGES = 100_000_000
 # https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/page-results#simple-paging
 MAX_WITHOUT_COOKIE = 50_000
+# https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/aggregate-data#per-query-limit
+MAX_AGGREGATED = 50_000
 # https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/filter-rows#condition-limits
 MAX_CONDITIONS = 500
 MAX_LINKS = 15
@@ -89,16 +91,26 @@ class _Reader:
             raise fault("ODataUnsupported", feature="datasource of <fetch>")
         query = self.paged(Query(table=needed(self.entity, "name"), where=self.where(self.entity)))
         joins = self.joins(self.entity)
+        limit = whole(self.root, "aggregatelimit", MAX_AGGREGATED)
         if not self.aggregate:
+            if limit is not None:
+                raise fault("FetchXmlNode", reason="aggregatelimit in a query that is no aggregate")
             columns, aliased = self.columns(self.entity, all_of=True)
             return replace(
-                query, columns=columns, aliased=aliased, joins=joins, order=self.orders(),
+                query, columns=columns, aliased=aliased, tallied=self.tallied(), joins=joins, order=self.orders(),
                 distinct=flag(self.root, "distinct"),
             )  # fmt: skip
         groups, aggregates = self.aggregates()
         if not groups and not aggregates:
             raise fault("FetchXmlMissing", name="aggregate", element="attribute")
-        return replace(query, joins=joins, groups=groups, aggregates=aggregates, order=self.group_orders())
+        return replace(
+            query,
+            joins=joins,
+            groups=groups,
+            aggregates=aggregates,
+            order=self.group_orders(),
+            row_limit=limit,
+        )
 
     def paged(self, query: Query) -> Query:
         """The query with its limits and its place among the pages."""
@@ -120,19 +132,39 @@ class _Reader:
         """The columns asked for, None for all (which an entity without any gives as well), and those with aliases."""
         plain: list[str] = []
         aliased: list[Shown] = []
+        counted = False
         for attribute in children(element, "attribute"):
             for name in ("aggregate", "groupby", "dategrouping", "usertimezone", "distinct"):
                 if attribute.get(name) is not None:
                     raise fault("FetchXmlNode", reason=f"{name} in a query that is no aggregate")
             name, alias = needed(attribute, "name"), attribute.get("alias")
-            if alias:
+            if attribute.get("rowaggregate") is not None:
+                counted = True
+            elif alias:
                 aliased.append(Shown(name, alias))
             else:
                 plain.append(name)
-        none = not plain and not aliased and not has(element, "no-attrs")
+        none = not plain and not aliased and not counted and not has(element, "no-attrs")
         if has(element, "all-attributes") or (none and all_of):
             return None, tuple(aliased)
         return tuple(plain), tuple(aliased)
+
+    def tallied(self) -> tuple[Shown, ...]:
+        """The numbers of rows below each row.
+
+        https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/aggregate-data#row-aggregates
+        """
+        found = []
+        for attribute in self.root.iter("attribute"):
+            kind = attribute.get("rowaggregate")
+            if kind is None:
+                continue
+            if kind.lower() != "countchildren":
+                raise fault("FetchXmlValue", value=kind[:50], name="rowaggregate", element="attribute")
+            if attribute.getparent() is not self.entity or flag(self.root, "distinct"):
+                raise fault("FetchXmlNode", reason="rowaggregate in a link or in distinct rows")
+            found.append(Shown(needed(attribute, "name"), needed(attribute, "alias")))
+        return tuple(found)
 
     def aggregates(self) -> tuple[tuple[Group, ...], tuple[Aggregate, ...]]:
         """The groups and the aggregates, those of linked tables included."""
@@ -141,6 +173,8 @@ class _Reader:
         for attribute in self.root.iter("attribute"):
             field, alias = self.field(attribute, needed(attribute, "name")), attribute.get("alias")
             function, grouped = attribute.get("aggregate"), flag(attribute, "groupby")
+            if attribute.get("rowaggregate") is not None:
+                raise fault("FetchXmlNode", reason="rowaggregate in a query that is an aggregate")
             if not function and not grouped:
                 raise fault("AggregateColumn", name=field.name)
             if function and grouped:
@@ -211,8 +245,8 @@ class _Reader:
         return Join(
             table=needed(link, "name"),
             alias=self.aliases[link],
-            from_column=needed(link, "from"),
-            to_column=needed(link, "to"),
+            from_column=link.get("from") or None,
+            to_column=link.get("to") or None,
             kind=kind,
             columns=columns,
             aliased=aliased,

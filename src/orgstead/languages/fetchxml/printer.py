@@ -42,6 +42,10 @@ def print_fetchxml(query: Query) -> str:
     aggregate = bool(query.groups or query.aggregates)
     links = "".join(_link(join, query, aggregate) for join in query.joins)
     columns = _summed(query, None) if aggregate else _columns(query.columns, query.aliased)
+    columns += "".join(
+        f"<attribute{_attributes(name=each.name, alias=each.alias, rowaggregate='CountChildren')}/>"
+        for each in query.tallied
+    )
     inner = (
         columns + "".join(_order(order, aggregate) for order in query.order) + _filter(query.where) + links
     )
@@ -51,6 +55,7 @@ def print_fetchxml(query: Query) -> str:
         page=query.page_number if query.page_number > 1 else None,
         distinct=query.distinct or None,
         aggregate=aggregate or None,
+        aggregatelimit=query.row_limit,
         returntotalrecordcount=query.count or None,
         useraworderby=(not aggregate and any(not each.labels for each in query.order)) or None,
     )
