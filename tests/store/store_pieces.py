@@ -8,7 +8,7 @@ from typing import Any
 
 from orgstead.engine.bind import Bound, bind_query
 from orgstead.engine.context import SYSTEM
-from orgstead.engine.dates import Calendar
+from orgstead.engine.dates import Calendar, FiscalYear
 from orgstead.engine.ports import Store, UnitOfWork
 from orgstead.errors import Fault
 from orgstead.model.plan import placed_children
@@ -20,7 +20,7 @@ __all__ = [
     "order", "pages", "refusal", "relationship", "table", "undone",
 ]  # fmt: skip
 
-CALENDAR = Calendar(now=datetime(2024, 5, 15, 12), fiscal_month=4)
+CALENDAR = Calendar(now=datetime(2024, 5, 15, 12), fiscal=lambda: FiscalYear(month=4))
 WITHOUT_LIMIT = 1_000_000
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orgstead.engine.dates import Calendar
+from orgstead.engine.dates import Calendar, FiscalYear
 from orgstead.model.query import Aggregate, Field, Group, Order, Query
 from tests.store.store_pieces import Database, ask
 
@@ -78,7 +78,8 @@ def test_rows_are_grouped_by_a_part_of_a_date(
         aggregates=(Aggregate(function="count", alias="rows"),),
         order=(Order(Field("part")),),
     )
-    calendar = Calendar(now=datetime(2024, 5, 15), offset=offset, fiscal_month=first_month)
+    year = FiscalYear(month=first_month)
+    calendar = Calendar(now=datetime(2024, 5, 15), offset=offset, fiscal=lambda: year)
     with dated.store.read() as unit:
         rows = ask(unit, dated.schema, query, calendar=calendar)
     assert {row["part"]: row["rows"] for row in rows} == _expected(name, part, offset, first_month)

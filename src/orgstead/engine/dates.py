@@ -7,12 +7,12 @@ https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/filter-r
 
 from calendar import monthrange
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orgstead.errors import fault
 
-__all__ = ["Calendar", "Range", "fiscal_ranges", "ranges_with_number", "ranges_without_value"]
+__all__ = ["Calendar", "FiscalYear", "Range", "fiscal_ranges", "ranges_with_number", "ranges_without_value"]
 
 # (start, end) as local instants; None is open. The end is not in the range.
 Range = tuple[datetime | None, datetime | None]
@@ -20,18 +20,49 @@ Range = tuple[datetime | None, datetime | None]
 MAX_UNITS = 100_000
 
 
+# https://learn.microsoft.com/power-platform/admin/work-fiscal-year-settings
+_PERIODS = {2000: 1, 2001: 2, 2002: 4, 2003: 12}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiscalYear:
+    """The fiscal year starts on the first day of ``month`` and has ``periods`` periods (1, 2, 4 or 12)."""
+
+    month: int = 1
+    periods: int = 4
+
+    @classmethod
+    def of(cls, start: str | None, kind: int | None) -> "FiscalYear":
+        """What ``fiscalcalendarstart`` and ``fiscalperiodtype`` of an organisation say; raises NotSupported."""
+        if start is not None and start[8:10] != "01":
+            raise fault("NotSupported", feature=f"A fiscal year that starts on day {start[8:10]} of a month")
+        if kind is not None and kind not in _PERIODS:
+            raise fault("NotSupported", feature=f"The fiscal period type {kind}")
+        month = int(start[5:7]) if start is not None else 1
+        return cls(month=month, periods=4 if kind is None else _PERIODS[kind])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
     """What "now" and "this year" mean to the caller.
 
-    ``now`` is local; ``offset`` the minutes between local time and UTC; the fiscal year starts on the first
-    day of ``fiscal_month`` and has ``fiscal_periods`` periods (1, 2, 4 or 12).
+    ``now`` is local; ``offset`` the minutes between local time and UTC; ``fiscal`` tells what the organisation says
+    about its fiscal year, once it is asked for.
     """
 
     now: datetime
     offset: int = 0
-    fiscal_month: int = 1
-    fiscal_periods: int = 4
+    fiscal: Callable[[], FiscalYear] = field(default=FiscalYear, compare=False)
+
+    @property
+    def fiscal_month(self) -> int:
+        """The month whose first day begins the fiscal year."""
+        return self.fiscal().month
+
+    @property
+    def fiscal_periods(self) -> int:
+        """How many periods a fiscal year has."""
+        return self.fiscal().periods
 
     @property
     def today(self) -> datetime:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from orgstead.engine.access import check_message, restrict
 from orgstead.engine.bind import Bound, bind_query
 from orgstead.engine.context import Caller, Rights
-from orgstead.engine.dates import Calendar
+from orgstead.engine.dates import Calendar, FiscalYear
 from orgstead.engine.handlers import links, reads, rows
 from orgstead.engine.hooks import Hooks
 from orgstead.engine.ids import new_id
@@ -178,7 +178,9 @@ class Frame:
     def calendar(self) -> Calendar:
         """The caller's calendar at the time of this run."""
         if self._calendar is None:
-            self._calendar = Calendar(now=datetime.strptime(self.now, "%Y-%m-%dT%H:%M:%SZ"))
+            now = datetime.strptime(self.now, "%Y-%m-%dT%H:%M:%SZ")
+            fiscal = partial(_fiscal_year, self.unit, self.schema, self.caller.organization_id)
+            self._calendar = Calendar(now=now, fiscal=fiscal)
         return self._calendar
 
     def takes_steps(self, message: str) -> bool:
@@ -363,3 +365,9 @@ class Frame:
         """Migrate the database to ``new``; the engine publishes it when the unit of work has ended well."""
         self.schema, old = noted(self.schema, new, self.now), self.schema
         self.unit.migrate(old, self.schema)
+
+
+def _fiscal_year(unit: UnitOfWork, schema: Schema, organization: str) -> FiscalYear:
+    """What the organisation says about its fiscal year."""
+    row = unit.get(schema.tables["organization"], organization, ("fiscalcalendarstart", "fiscalperiodtype"))
+    return FiscalYear() if row is None else FiscalYear.of(row["fiscalcalendarstart"], row["fiscalperiodtype"])

@@ -1,6 +1,7 @@
 """Groups and aggregates: the part of a query whose rows are not rows of a table."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from orgstead.engine.joins import NAME
@@ -38,7 +39,11 @@ def bind_groups(query: Query, scope: Scope, where: list[Verdict]) -> Plan:
                 )
             local = scope.calendar.offset and not group.utc
             offset = scope.param(scope.calendar.offset) if local else None
-            operand, column = DatePart(operand, group.dategrouping, offset, scope.calendar.fiscal_month), None
+            operand, column = DatePart(operand, group.dategrouping, offset), None
+            if group.dategrouping.startswith("fiscal"):
+                scope.dynamic()
+                fiscal = scope.calendar.fiscal()
+                operand = replace(operand, first_month=fiscal.month, periods=fiscal.periods)
         outputs.append(Output(group.alias, operand, column))
         if isinstance(operand, Col) and operand.column.polymorphic:
             table = Col(operand.alias, operand.column, "table")

@@ -68,8 +68,16 @@ def relative(name: str) -> Rule:
 
 def in_fiscal_period(binding: Binding, condition: Condition) -> Verdict:
     check_arity(condition, 1)
-    part = DatePart(column_operand(binding, condition), "fiscal-period", None, binding.calendar.fiscal_month)
-    return Test("eq", part, binding.param(_whole(condition)))
+    binding.dynamic()
+    year, period = binding.calendar.fiscal(), _whole(condition)
+    if period > year.periods:
+        raise fault("InvalidArgument", message=f"The fiscal period must be between 1 and {year.periods}.")
+    operand = column_operand(binding, condition)
+    if operand.column.type != "datetime":
+        raise incompatible(operand.column, condition.operator)
+    return Test(
+        "eq", DatePart(operand, "fiscal-period", None, year.month, year.periods), binding.param(period)
+    )
 
 
 def on_day(before: bool, after: bool) -> Rule:

@@ -56,13 +56,14 @@ class DatePart:
     """A whole number out of a date column, or a calendar date for grouping.
 
     ``offset`` is the parameter that holds the minutes to add to UTC first; ``first_month`` the fiscal
-    year's first month.
+    year's first month, ``periods`` how many periods it has.
     """
 
     of: Col
     part: Literal["day", "week", "month", "quarter", "year", "fiscal-period", "fiscal-year"]
     offset: Param | None = None
     first_month: int = 1
+    periods: int = 4
 
 
 @dataclass(frozen=True, slots=True)

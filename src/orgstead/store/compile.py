@@ -260,7 +260,7 @@ class _Compiler:
         # Calendar dates, and times that are nobody's in particular, are the same in every zone.
         if part.offset is not None and column.behavior not in ("DateOnly", "TimeZoneIndependent"):
             text = self.dialect.shifted(text, self.param(part.offset))
-        return self.dialect.date_part(text, part.part, part.first_month)
+        return self.dialect.date_part(text, part.part, part.first_month, 12 // part.periods)
 
     def aggregate(self, function: str, of: Operand | None) -> str:
         if of is None:

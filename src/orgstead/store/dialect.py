@@ -113,7 +113,7 @@ class Dialect:
         """An instant moved by minutes, but not beyond the last one there is."""
         raise NotImplementedError
 
-    def date_part(self, text: str, part: str, first_month: int) -> str:
+    def date_part(self, text: str, part: str, first_month: int, months: int) -> str:
         """A part of a date as a whole number."""
         raise NotImplementedError
 

@@ -150,7 +150,7 @@ class PostgreSQL(Dialect):
         left = f"timestamptz '9999-12-31T23:59:59Z' - {text}"
         return f"({text} + LEAST(make_interval(mins => {minutes}::int4), {left}))"
 
-    def date_part(self, text: str, part: str, first_month: int) -> str:
+    def date_part(self, text: str, part: str, first_month: int, months: int) -> str:
         def piece(name: str, of: str = text) -> str:
             return f"extract({name} FROM {of})::int4"
 
@@ -160,7 +160,7 @@ class PostgreSQL(Dialect):
                 first = piece("dow", f"date_trunc('year', {text})")
                 return f"(({piece('doy')} - 1 + {first}) / 7 + 1)"
             case "fiscal-period":
-                return f"((({piece('month')} + {12 - first_month}) % 12) / 3 + 1)"
+                return f"((({piece('month')} + {12 - first_month}) % 12) / {months} + 1)"
             case "fiscal-year":
                 return f"({piece('year')} - ({piece('month')} < {first_month})::int4)"
             case _:

@@ -145,7 +145,7 @@ class SQLite(Dialect):
         # Null past the year 9999: local time then stops where UTC does.
         return f"coalesce(strftime('%Y-%m-%dT%H:%M:%SZ', {text}, {minutes} || ' minutes'), {text})"
 
-    def date_part(self, text: str, part: str, first_month: int) -> str:
+    def date_part(self, text: str, part: str, first_month: int, months: int) -> str:
         month, year = f"CAST(strftime('%m', {text}) AS INTEGER)", f"CAST(strftime('%Y', {text}) AS INTEGER)"
         match part:
             case "day":
@@ -158,7 +158,7 @@ class SQLite(Dialect):
             case "quarter":
                 return f"(({month} + 2) / 3)"
             case "fiscal-period":
-                return f"((({month} + {12 - first_month}) % 12) / 3 + 1)"
+                return f"((({month} + {12 - first_month}) % 12) / {months} + 1)"
             case "fiscal-year":
                 return f"({year} - ({month} < {first_month}))"
             case _:
