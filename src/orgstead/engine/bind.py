@@ -3,7 +3,7 @@
 The one place where a question meets the schema. Whatever is not understood is refused here, by name.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,8 @@ from orgstead.engine.joins import (
     output,
     primary_key,
     readable,
+    tallies,
 )
-from orgstead.engine.relations import hierarchy_of
 from orgstead.engine.scope import Restrict, Scope, State, column_of, table_of
 from orgstead.errors import Fault, fault
 from orgstead.model.plan import (
@@ -37,7 +37,6 @@ from orgstead.model.plan import (
     Ranked,
     Sort,
     Source,
-    Tally,
     Test,
     Verdict,
 )
@@ -146,7 +145,7 @@ def _counting(plan: Plan, scope: Scope, *, grouped: bool) -> Plan:
 def _rows(
     query: Query, scope: Scope, where: list[Verdict], joined: Sequence[JoinedTable], single: bool
 ) -> Plan:
-    own = (*_outputs(scope.source, query.columns, query.aliased), *_tallies(query.tallied, scope))
+    own = (*_outputs(scope.source, query.columns, query.aliased), *tallies(query.tallied, scope))
     outputs = (*own, *joined_outputs(joined))
     check_names(outputs)
     nested, children = _expands(query.expand, scope, scope.source, depth=1)
@@ -248,25 +247,6 @@ def _outputs(
         primary = table.columns[table.primary_id]
         places.append(Output(primary.name, Col(source.alias, primary), primary, "id"))
     return tuple(places)
-
-
-def _tallies(tallied: Sequence[Shown], scope: Scope) -> Iterator[Output]:
-    """How many rows the caller sees right below each one in the hierarchy of its table; raises NoHierarchy.
-
-    https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/aggregate-data#row-aggregates
-    """
-    table, state = scope.source.table, scope.state
-    for each in tallied:
-        rel = hierarchy_of(table, scope.schema)
-        if rel is None or each.name != table.primary_id:
-            raise fault("NoHierarchy", column=each.name[:100])
-        below = state.source(table)
-        parent = Col(below.alias, table.columns[rel.referencing_attribute])
-        on: list[Verdict] = [Test("eq", parent, primary_key(scope.source))]
-        allowed = state.restrict(below, state.param)
-        if allowed is not None:
-            on.append(allowed)
-        yield Output(each.alias, Tally(below, tuple(on)), None)
 
 
 def _order(

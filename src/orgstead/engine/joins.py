@@ -4,14 +4,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from orgstead.engine.relations import hierarchy_of
 from orgstead.engine.scope import UNREADABLE, Scope, column_of
 from orgstead.errors import fault
-from orgstead.model.plan import Col, Output, Source
-from orgstead.model.query import Join, Query
+from orgstead.model.plan import Col, Output, Source, Tally, Test, Verdict
+from orgstead.model.query import Join, Query, Shown
 from orgstead.model.schema import Column, Table
 
 __all__ = [
     "NAME", "JoinedTable", "bind_joins", "check_names", "joined_outputs", "output", "primary_key", "readable",
+    "tallies",
 ]  # fmt: skip
 
 # A name, or several on the way to a column: through a joined table, through lookups.
@@ -101,3 +103,22 @@ def readable(table: Table) -> Sequence[Column]:
 def primary_key(source: Source) -> Col:
     """The primary key of a source."""
     return Col(source.alias, source.table.columns[source.table.primary_id])
+
+
+def tallies(tallied: Sequence[Shown], scope: Scope) -> Iterator[Output]:
+    """How many rows the caller sees right below each one in the hierarchy of its table; raises NoHierarchy.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/aggregate-data#row-aggregates
+    """
+    table, state = scope.source.table, scope.state
+    for each in tallied:
+        rel = hierarchy_of(table, scope.schema)
+        if rel is None or each.name != table.primary_id:
+            raise fault("NoHierarchy", column=each.name[:100])
+        below = state.source(table)
+        parent = Col(below.alias, table.columns[rel.referencing_attribute])
+        on: list[Verdict] = [Test("eq", parent, primary_key(scope.source))]
+        allowed = state.restrict(below, state.param)
+        if allowed is not None:
+            on.append(allowed)
+        yield Output(each.alias, Tally(below, tuple(on)), None)

@@ -33,6 +33,7 @@ from orgstead.model.plan import (
     Ranked,
     Related,
     Sort,
+    Source,
     Tally,
     Test,
     Verdict,
@@ -170,7 +171,7 @@ class _Compiler:
 
     def body(self) -> str:
         plan = self.plan
-        sql = f" FROM {quoted(plan.source.table.logical_name)} AS {plan.source.alias}"
+        sql = f" FROM {_named(plan.source)}"
         sql += "".join(self.join(j) for j in plan.joins)
         conditions = []
         if plan.where is not None:
@@ -222,8 +223,7 @@ class _Compiler:
                 return self.aggregate(function, of)
             case Tally(source, on):
                 where = " AND ".join(self.verdict(each) for each in on) or "TRUE"
-                counted = f"{quoted(source.table.logical_name)} AS {source.alias}"
-                return f"(SELECT count(*) FROM {counted} WHERE {where})"
+                return f"(SELECT count(*) FROM {_named(source)} WHERE {where})"
 
     def param(self, param: Param, beside: Operand | None = None, op: Comparison = "eq") -> str:
         column = param.column
@@ -335,8 +335,7 @@ class _Compiler:
                 return f"({self.operand(of)} & {self.param(bits, of)}) <> 0"
             case Within(of, column, source, where):
                 inner = " AND ".join(self.verdict(v) for v in where) or "TRUE"
-                among = f"SELECT {self.operand(column)} FROM {quoted(source.table.logical_name)} AS {source.alias}"
-                return f"{self.operand(of)} IN ({among} WHERE {inner})"
+                return f"{self.operand(of)} IN (SELECT {self.operand(column)} FROM {_named(source)} WHERE {inner})"
 
     def test(self, op: Comparison, left: Operand, right: Operand) -> str:
         a, b = self.operand(left, right, MIRRORED[op]), self.operand(right, left, op)
@@ -373,12 +372,11 @@ class _Compiler:
         return self.dialect.holds(text, some)
 
     def related(self, test: Related) -> str:
-        source = f"{quoted(test.source.table.logical_name)} AS {test.source.alias}"
         joins = "".join(self.join(join) for join in test.joins)
         parts = [self.verdict(v) for v in test.on]
         if test.where is not None:
             parts.append(self.verdict(test.where))
-        return f"EXISTS (SELECT 1 FROM {source}{joins} WHERE {' AND '.join(parts) or 'TRUE'})"
+        return f"EXISTS (SELECT 1 FROM {_named(test.source)}{joins} WHERE {' AND '.join(parts) or 'TRUE'})"
 
     def descends(self, test: Descends) -> str:
         table, parent = quoted(test.table.logical_name), quoted(test.parent.name)
@@ -394,6 +392,10 @@ class _Compiler:
         if not test.include_self:
             tree += f" AND id <> {root}"
         return f"{operand} IN ({tree})"
+
+
+def _named(source: Source) -> str:
+    return f"{quoted(source.table.logical_name)} AS {source.alias}"
 
 
 def _folds(*operands: Operand) -> bool:
