@@ -39,7 +39,6 @@ from orgstead.model.plan import (
     Verdict,
     Within,
 )
-from orgstead.model.schema import Column
 from orgstead.store.dialect import Dialect
 from orgstead.store.forms import TABLE_SUFFIX, TEXT, Convert, kind, row_decoder
 from orgstead.store.patterns import bounded
@@ -171,8 +170,7 @@ class _Compiler:
 
     def body(self) -> str:
         plan = self.plan
-        sql = f" FROM {_named(plan.source)}"
-        sql += "".join(self.join(j) for j in plan.joins)
+        sql = f" FROM {_named(plan.source)}" + "".join(self.join(join) for join in plan.joins)
         conditions = []
         if plan.where is not None:
             conditions.append(self.verdict(plan.where))
@@ -189,7 +187,7 @@ class _Compiler:
 
     def join(self, join: Joined) -> str:
         alias, table = join.source.alias, quoted(join.source.table.logical_name)
-        on = " AND ".join(self.verdict(v) for v in join.on) or "TRUE"
+        on = self.all_of(join.on)
         if join.kind == "first":
             # The row with the smallest key, if there is any. Inside, the alias hides the one outside.
             key = f"{alias}.{quoted(join.source.table.primary_id)}"
@@ -222,8 +220,7 @@ class _Compiler:
             case Agg(function, of):
                 return self.aggregate(function, of)
             case Tally(source, on):
-                where = " AND ".join(self.verdict(each) for each in on) or "TRUE"
-                return f"(SELECT count(*) FROM {_named(source)} WHERE {where})"
+                return f"(SELECT count(*) FROM {_named(source)} WHERE {self.all_of(on)})"
 
     def param(self, param: Param, beside: Operand | None = None, op: Comparison = "eq") -> str:
         column = param.column
@@ -320,8 +317,7 @@ class _Compiler:
             case HasAny(of, values, every):
                 return self.has_any(of, values, every)
             case AllOf(items):
-                parts = [self.verdict(item) for item in items]
-                return f"({' AND '.join(parts)})" if parts else "TRUE"
+                return f"({self.all_of(items)})" if items else "TRUE"
             case AnyOf(items):
                 parts = [self.verdict(item) for item in items]
                 return f"({' OR '.join(parts)})" if parts else "FALSE"
@@ -334,8 +330,11 @@ class _Compiler:
             case Bits(of, bits):
                 return f"({self.operand(of)} & {self.param(bits, of)}) <> 0"
             case Within(of, column, source, where):
-                inner = " AND ".join(self.verdict(v) for v in where) or "TRUE"
-                return f"{self.operand(of)} IN (SELECT {self.operand(column)} FROM {_named(source)} WHERE {inner})"
+                among = f"SELECT {self.operand(column)} FROM {_named(source)}"
+                return f"{self.operand(of)} IN ({among} WHERE {self.all_of(where)})"
+
+    def all_of(self, verdicts: Sequence[Verdict]) -> str:
+        return " AND ".join(self.verdict(each) for each in verdicts) or "TRUE"
 
     def test(self, op: Comparison, left: Operand, right: Operand) -> str:
         a, b = self.operand(left, right, MIRRORED[op]), self.operand(right, left, op)
@@ -373,10 +372,8 @@ class _Compiler:
 
     def related(self, test: Related) -> str:
         joins = "".join(self.join(join) for join in test.joins)
-        parts = [self.verdict(v) for v in test.on]
-        if test.where is not None:
-            parts.append(self.verdict(test.where))
-        return f"EXISTS (SELECT 1 FROM {_named(test.source)}{joins} WHERE {' AND '.join(parts) or 'TRUE'})"
+        where = self.all_of(test.on if test.where is None else (*test.on, test.where))
+        return f"EXISTS (SELECT 1 FROM {_named(test.source)}{joins} WHERE {where})"
 
     def descends(self, test: Descends) -> str:
         table, parent = quoted(test.table.logical_name), quoted(test.parent.name)
@@ -399,7 +396,5 @@ def _named(source: Source) -> str:
 
 
 def _folds(*operands: Operand) -> bool:
-    columns: list[Column] = [
-        o.column for o in operands if isinstance(o, (Col, Param)) and o.column is not None
-    ]
-    return any(column.type in TEXT for column in columns)
+    found = [each.column for each in operands if isinstance(each, Col | Param)]
+    return any(column is not None and column.type in TEXT for column in found)
