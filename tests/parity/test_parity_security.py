@@ -37,6 +37,7 @@ class World:
     team: str
     role: str
     team_role: str
+    others: str
     privileges: dict[str, str]
 
     @property
@@ -160,8 +161,9 @@ def world(web: Web) -> World:
     }
     assert web.call("POST", f"teams({team})/Microsoft.Dynamics.CRM.AddMembersTeam", members).status == 204
     world = World(
-        web=web, units=units, users=users, team=team, role=tested, team_role=teams, privileges=privileges
-    )
+        web=web, units=units, users=users, team=team, role=tested, team_role=teams, others=others,
+        privileges=privileges,
+    )  # fmt: skip
     world.may(others, ReadAccount="Basic", ReadContact="Basic", ReadActivity="Basic")
     return world
 

@@ -6,6 +6,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/
 
 from typing import Any
 
+from orgstead.engine.access import check_row
 from orgstead.engine.handlers.targets import named_row, stored_row
 from orgstead.engine.registry import OPEN, Call, handles
 from orgstead.errors import fault
@@ -81,6 +82,7 @@ def _bound(call: Call) -> Ref:
 def _kind(call: Call, wanted: Ref) -> str:
     """The table that a list's members are of; raises InvalidArgument for one whose members follow from a query."""
     row = stored_row(call, wanted)
+    check_row(call, "Read", call.schema.tables["list"], row)
     if row.get("type"):
         raise fault("InvalidArgument", message="The members of a dynamic list follow from its query.")
     if row.get("lockstatus"):

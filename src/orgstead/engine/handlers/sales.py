@@ -249,7 +249,10 @@ def _from(
     call: Call, parameter: str, source: str, target: str, allowed: tuple[int, ...] = (), **more: Any
 ) -> Result:
     ref = Ref(source, call.parameters[parameter])
-    if allowed and stored_row(call, ref)["statecode"] not in allowed:
+    row = stored_row(call, ref)
+    # Nobody is told about the state of a row that they do not see.
+    check_row(call, "Read", call.schema.tables[source], row)
+    if allowed and row["statecode"] not in allowed:
         raise fault("InvalidState", table=source, id=ref.id, wanted="active or won")
     return _answer(call, make_from(call, ref, target, **more))
 
@@ -296,6 +299,7 @@ def revise_quote(call: Call) -> Any:
     """Make a draft of a closed quote with the same number and the next revision. Raises InvalidState for others."""
     ref = Ref("quote", call.parameters["QuoteId"])
     row = stored_row(call, ref)
+    check_row(call, "Read", call.schema.tables["quote"], row)
     if row["statecode"] != 3:
         raise fault("InvalidState", table="quote", id=ref.id, wanted="closed")
     made = make_from(call, ref, "quote")
