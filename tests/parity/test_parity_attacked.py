@@ -215,3 +215,27 @@ def test_rows_are_read_between_the_commit_of_definitions_and_the_news_of_it(web:
     assert engine.schema.version == after.version
     engine.schema = before
     assert web.get("accounts?$filter=new_soongone eq 'x'").status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "RetrieveRolePrivilegesRole(RoleId=@id)?@id=null", None),
+        ("GET", "RetrieveTotalRecordCount(EntityNames=@names)?@names=null", None),
+        ("POST", "InitializeAnnotationBlocksUpload", {"Target": None}),
+        ("POST", "accounts/Microsoft.Dynamics.CRM.CreateMultiple", {"Targets": None}),
+        ("POST", "accounts/Microsoft.Dynamics.CRM.CreateMultiple", {"Targets": [None]}),
+    ],
+)
+def test_a_parameter_that_is_null_is_missing(web: Web, method: str, path: str, body: Any) -> None:
+    assert web.call(method, path, body).status == 400
+
+
+def test_only_a_text_is_numbered(web: Web) -> None:
+    label = {"LocalizedLabels": [{"Label": "Numbered", "LanguageCode": 1033}]}
+    kind = "Microsoft.Dynamics.CRM.DecimalAttributeMetadata"
+    column = {"@odata.type": kind, "SchemaName": "new_Numbered", "DisplayName": label}
+    columns = "EntityDefinitions(LogicalName='account')/Attributes"
+    refused = web.call("POST", columns, {**column, "AutoNumberFormat": "A-{SEQNUM:4}"})
+    assert refused.fault == (400, "0x80040203")
+    assert web.call("POST", "accounts", {"name": "still made"}).status == 204

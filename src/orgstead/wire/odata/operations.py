@@ -68,8 +68,9 @@ def decode_operation(
     reader = _Reader(names, origin, table)
     parameters: dict[str, Any] = {}
     for parameter in signature.parameters:
-        if parameter.name in given:
-            parameters[parameter.name] = reader.value(parameter, given.pop(parameter.name))
+        value = given.pop(parameter.name, None)
+        if value is not None:
+            parameters[parameter.name] = reader.value(parameter, value)
         elif not parameter.optional:
             raise fault("MissingParameter", name=parameter.name, message=f"{name} needs it")
     if given:
@@ -108,7 +109,7 @@ class _Reader:
     def value(self, parameter: Parameter, value: Any, *, bulk: bool = False) -> Any:
         kind = parameter.type
         if value is None:
-            return None
+            raise self.wrong(parameter)
         if kind.startswith("Collection("):
             if not isinstance(value, list):
                 raise self.wrong(parameter)

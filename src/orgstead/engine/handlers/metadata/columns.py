@@ -109,6 +109,8 @@ def prepared(draft: Draft, column: Column) -> Column:
         raise _invalid(column, f"{column.required} is no required level")
     if column.required == "SystemRequired":
         raise _invalid(column, "only system columns are SystemRequired")
+    if column.autonumber and column.type != "string":
+        raise _invalid(column, "only a text has an AutoNumberFormat")
     match column.type:
         case "string" | "memo":
             return _text(column)
@@ -144,7 +146,7 @@ def _text(column: Column) -> Column:
 
 def _check_autonumber(column: Column) -> None:
     rest = _TOKEN.sub("", column.autonumber or "")
-    if column.type != "string" or "{" in rest or "}" in rest:
+    if "{" in rest or "}" in rest:
         raise _invalid(column, "AutoNumberFormat has unknown tokens")
     for token in _TOKEN.finditer(column.autonumber or ""):
         kind, _, argument = token[1].partition(":")
