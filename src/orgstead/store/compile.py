@@ -147,17 +147,19 @@ class _Compiler:
 
     def count(self, limited: bool) -> Compiled:
         plan = self.plan
-        grouped = (
-            plan.distinct or plan.groups or plan.having or any(isinstance(o.of, Agg) for o in plan.outputs)
-        )
-        limit = f" LIMIT {self.number('limit', -1, self.dialect.encoder(None))}" if limited else ""
-        if not grouped and not limited:
-            return self.done(f"SELECT count(*){self.body()}", [])
-        columns = "1"
-        if grouped:
-            columns = ", ".join(f"{self.output(o)} AS c{index}" for index, o in enumerate(plan.outputs))
-        inner = f"SELECT {'DISTINCT ' if plan.distinct else ''}{columns}{self.body()}{limit}"
-        return self.done(f"SELECT count(*) FROM ({inner}) AS counted", [])
+        totals = any(isinstance(output.of, Agg) for output in plan.outputs)
+        grouped = plan.distinct or plan.groups or plan.having or totals
+        limit = self.number("limit", -1, self.dialect.encoder(None)) if limited else ""
+        body = self.body()
+        if not grouped and not limit:
+            return self.done(f"SELECT count(*){body}", [])
+        if not grouped and not plan.joins and plan.where is None and plan.seek is None:
+            # Of a whole table: to pass rows over is cheaper than to count them, and a small table knows its count.
+            many = f"EXISTS (SELECT 1{body} LIMIT 1 OFFSET {limit} - 1)"
+            return self.done(f"SELECT CASE WHEN {many} THEN {limit} ELSE (SELECT count(*){body}) END", [])
+        columns = ", ".join(f"{self.output(o)} AS c{index}" for index, o in enumerate(plan.outputs))
+        inner = f"SELECT {'DISTINCT ' if plan.distinct else ''}{columns if grouped else '1'}{body}"
+        return self.done(f"SELECT count(*) FROM ({inner}{limit and f' LIMIT {limit}'}) AS counted", [])
 
     def done(self, sql: str, outputs: Sequence[Output]) -> Compiled:
         decoders: dict[int, Callable[[Any], Any]] = {}
