@@ -6,13 +6,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from uuid import uuid4
 
 from orgstead.config import MEMORY, Config
 from orgstead.engine import rules
-from orgstead.engine.callers import among
+from orgstead.engine.callers import among, load_caller
 from orgstead.engine.context import SYSTEM
+from orgstead.engine.copies import PinnedBlobs
 from orgstead.engine.handlers import (
     bulk,
     changes,
@@ -68,7 +71,6 @@ from orgstead.identity.development import (
 )
 from orgstead.languages.fetchxml import parse_fetchxml, print_fetchxml
 from orgstead.model.schema import Schema
-from orgstead.server.admin import Admin
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
 from orgstead.server.callouts import Callouts
@@ -80,6 +82,9 @@ from orgstead.server.jobs import JobRunner
 from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
 from orgstead.server.outside import Endpoints
+from orgstead.server.plane.build import with_plane
+from orgstead.server.plane.clock import AdjustableClock
+from orgstead.server.plane.watch import Watched
 from orgstead.server.run import Listener, bind
 from orgstead.server.run import serve as listen
 from orgstead.solutions.first import FirstIds, first_messages, user_messages
@@ -87,14 +92,16 @@ from orgstead.solutions.load import load_base
 from orgstead.solutions.messages import message_rows
 from orgstead.solutions.sample import sample_messages
 from orgstead.solutions.security import privilege_messages, role_messages
+from orgstead.solutions.seeding import account_messages, contact_messages
 from orgstead.solutions.upgrade import base_digest, with_missing
 from orgstead.store.open import open_blobs, open_store
 
-__all__ = ["Organisation", "build_application", "make_certificates", "open_organisation", "serve"]
+__all__ = ["Organisation", "build_application", "fill", "make_certificates", "open_organisation", "serve"]
 
 # The setting that a founded organisation has: the digest of the shipped definitions.
 FOUNDED = "base_digest"
 MAX_PRIVILEGES = MAX_MESSAGES = 100_000
+SEEDED_AT_ONCE = 1000
 # New objects that hold others, such as rows, after which Python looks for cycles among them.
 MANY_OBJECTS = 10_000
 
@@ -107,7 +114,7 @@ REGISTERED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organisation:
-    """An open organisation: its data, its users and applications, and its keys."""
+    """An open organisation: its data, its users and applications, its keys and its clock."""
 
     config: Config
     store: Store
@@ -115,6 +122,7 @@ class Organisation:
     directory: RowDirectory
     keys: KeyRing
     callouts: Callouts
+    clock: AdjustableClock
 
     def close(self) -> None:
         """Close the database."""
@@ -135,11 +143,12 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
     """
     load_extensions(config.extensions)
     store = open_store(config.data, config.database_url)
-    blobs = open_blobs(config.data, config.files)
+    blobs = PinnedBlobs(open_blobs(config.data, config.files), store.snapshots)
     callouts = Callouts()
+    adjustable = AdjustableClock(clock)
     engine = Engine(
         store,
-        clock,
+        adjustable,
         blobs=blobs,
         queries=KeptQueries(),
         functions=functions(),
@@ -158,7 +167,13 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
         engine.schema = store.load_schema()
     keys = open_keys(MemoryKeyStore() if config.data == MEMORY else FileKeyStore(Path(config.data) / "keys"))
     return Organisation(
-        config=config, store=store, engine=engine, directory=directory, keys=keys, callouts=callouts
+        config=config,
+        store=store,
+        engine=engine,
+        directory=directory,
+        keys=keys,
+        callouts=callouts,
+        clock=adjustable,
     )
 
 
@@ -276,11 +291,29 @@ def _registrations(config: Config) -> Iterator[Registration]:
         yield public
 
 
-def build_application(
-    organisation: Organisation, own_urls: Sequence[str], *, clock: Clock = time.time
-) -> Application:
+def fill(
+    organisation: Organisation,
+    accounts: int,
+    contacts: int,
+    seed: int,
+    done: Callable[[int], None] = lambda number: None,
+) -> None:
+    """Add made-up rows, a thousand in a transaction; ``done`` is told how many more there are."""
+    engine = organisation.engine
+    with organisation.store.read() as unit:
+        caller = load_caller(unit, engine.schema, user_id=FirstIds.system_user)
+    if caller is None:
+        raise RuntimeError("an organisation always has its system user")
+    caller = replace(caller, administrator=True)
+    rows = chain(account_messages(accounts, seed), contact_messages(contacts, seed, accounts))
+    while chunk := list(islice(rows, SEEDED_AT_ONCE)):
+        engine.run(chunk, caller)
+        done(len(chunk))
+
+
+def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Application | Watched:
     """The ASGI application of an organisation that answers on ``own_urls`` (scheme, host, port)."""
-    config, engine = organisation.config, organisation.engine
+    config, engine, clock = organisation.config, organisation.engine, organisation.clock
     urls = (*own_urls, *((config.base_url,) if config.base_url else ()))
     identity = IdentityConfig(
         tenant_id=config.tenant_id,
@@ -294,15 +327,20 @@ def build_application(
     # Only a file never waits: a database in memory is one connection, and a server is far away.
     inline = config.database_url is None and config.data != MEMORY
     lanes = Lanes(engine, inline=inline)
-    return Application(
+    # What is kept for a second is kept for a real one, wherever the clock stands.
+    callers = Callers(engine, verifier, time.monotonic, inline=inline)
+    jobs = JobRunner(engine, lanes, alone=config.database_url is None, callouts=organisation.callouts)
+    return with_plane(
         config,
         urls,
         Dataverse(engine, lanes, unsupported),
         authority,
-        Callers(engine, verifier, clock, inline=inline),
-        Admin(config, engine, unsupported),
+        callers,
         Feed(engine, shared=config.database_url is not None),
-        JobRunner(engine, lanes, alone=config.database_url is None, callouts=organisation.callouts),
+        clock=clock,
+        unsupported=unsupported,
+        background=(jobs,),
+        seed=partial(fill, organisation),
     )
 
 
@@ -351,7 +389,7 @@ def _collect_rarely() -> None:
     gc.set_threshold(MANY_OBJECTS)
 
 
-async def _answer(application: Application, listeners: Sequence[Listener]) -> None:
+async def _answer(application: Application | Watched, listeners: Sequence[Listener]) -> None:
     async with application.background:
         await listen(application, listeners, on_stop=application.stop)
 

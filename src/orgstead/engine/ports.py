@@ -1,6 +1,6 @@
 """What the engine needs from the outside, as Protocols. The store and the clock are handed in by ``app``."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -115,8 +115,8 @@ class Snapshots(Protocol):
     def listed(self) -> Sequence[Snapshot]:
         """The copies that there are, by name."""
 
-    def holding(self, table: str, ids: Collection[str]) -> set[str]:
-        """Those of the ids of rows of a table that some copy has."""
+    def held(self, table: str) -> set[str]:
+        """The ids of the rows of a table that some copy has."""
 
     def size(self) -> int:
         """How large the organisation is now, in bytes."""

@@ -5,7 +5,7 @@ or a number in its zeros counts as another one.
 https://www.postgresql.org/docs/current/functions-comparisons.html#COMPOSITE-TYPE-COMPARISON
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from time import time
@@ -56,7 +56,9 @@ class PostgresSnapshots:
                 f"CREATE TABLE {quoted(copy)}.{quoted(table)} AS TABLE {quoted(table)}"
                 for table in (DEFINITIONS, SETTINGS, *_with_rows(unit, schema))
             ]
-            unit.run([f"DROP SCHEMA IF EXISTS {quoted(copy)} CASCADE", f"CREATE SCHEMA {quoted(copy)}", *made])
+            unit.run(
+                [f"DROP SCHEMA IF EXISTS {quoted(copy)} CASCADE", f"CREATE SCHEMA {quoted(copy)}", *made]
+            )
             sql = f'INSERT INTO {quoted(copy)}.{quoted(SETTINGS)} ("name", "value") VALUES ($1, $2)'
             unit.change(sql, (unit.argument(TAKEN), unit.argument(repr(time()))))
 
@@ -103,21 +105,23 @@ class PostgresSnapshots:
             for copy in _copies(unit):
                 ((size,),) = unit.rows(BYTES.format(NAMED), (unit.argument(quoted(copy)),))
                 sql = f'SELECT "value" FROM {quoted(copy)}.{quoted(SETTINGS)} WHERE "name" = $1'
-                taken = max((float(value) for (value,) in unit.rows(sql, (unit.argument(TAKEN),))), default=0.0)
+                taken = max(
+                    (float(value) for (value,) in unit.rows(sql, (unit.argument(TAKEN),))), default=0.0
+                )
                 found.append(Snapshot(name=copy.removeprefix(PREFIX), taken=taken, bytes=int(size)))
         return found
 
-    def holding(self, table: str, ids: Collection[str]) -> set[str]:
-        """See ``Snapshots.holding``."""
+    def held(self, table: str) -> set[str]:
+        """See ``Snapshots.held``."""
         found: set[str] = set()
         with self._read() as unit:
             for copy in _copies(unit):
-                if short(table) not in _columns(unit, copy):
-                    continue
-                schema = _schema(unit, *(f"{quoted(copy)}.{quoted(each)}" for each in (DEFINITIONS, SETTINGS)))
-                key = quoted(schema.tables[table].primary_id)
-                sql = f"SELECT {key} FROM {quoted(copy)}.{quoted(table)} WHERE {key}::text = $1"
-                found |= {id for id in ids if id not in found and list(unit.rows(sql, (unit.argument(id),)))}
+                if short(table) in _columns(unit, copy):
+                    parts = (f"{quoted(copy)}.{quoted(each)}" for each in (DEFINITIONS, SETTINGS))
+                    key = quoted(_schema(unit, *parts).tables[table].primary_id)
+                    found |= {
+                        id for (id,) in unit.rows(f"SELECT {key} FROM {quoted(copy)}.{quoted(table)}", ())
+                    }
         return found
 
     def size(self) -> int:
@@ -143,9 +147,7 @@ def _schema(unit: BaseUnit, definitions: str, settings: str) -> Schema:
         f'SELECT "kind", "name", "body" FROM {definitions} '
         f"""UNION ALL SELECT "name", '', "value" FROM {settings} WHERE "name" IN ($1, $2)"""
     )
-    return saved.read_schema(
-        unit.rows(sql, (unit.argument(saved.VERSION), unit.argument(saved.FORGOTTEN)))  # type: ignore[arg-type]
-    )
+    return saved.read_schema(unit.rows(sql, (unit.argument(saved.VERSION), unit.argument(saved.FORGOTTEN))))
 
 
 def _with_rows(unit: BaseUnit, schema: Schema) -> list[str]:

@@ -3,7 +3,8 @@
 https://www.sqlite.org/backup.html
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from time import time
@@ -103,18 +104,16 @@ class SQLiteSnapshots:
             found.append(Snapshot(name=path.stem, taken=status.st_mtime, bytes=status.st_size))
         return found
 
-    def holding(self, table: str, ids: Collection[str]) -> set[str]:
-        """See ``Snapshots.holding``."""
+    def held(self, table: str) -> set[str]:
+        """See ``Snapshots.held``."""
         found: set[str] = set()
         with self._turn():
             for each in self.listed():
                 with self._copy_of(each.name) as kept:
                     keys = [row[1] for row in kept.execute(f"PRAGMA table_info({quoted(table)})") if row[5]]
-                    if len(keys) != 1:
-                        continue
-                    key = quoted(keys[0])
-                    sql = f"SELECT 1 FROM {quoted(table)} WHERE {key} = ?"
-                    found |= {id for id in ids if id not in found and list(kept.execute(sql, (id,)))}
+                    if len(keys) == 1:
+                        sql = f"SELECT {quoted(keys[0])} FROM {quoted(table)}"
+                        found |= {id for (id,) in kept.execute(sql)}
         return found
 
     def size(self) -> int:
@@ -141,8 +140,10 @@ class SQLiteSnapshots:
         path = self._directory / (name + SUFFIX)
         if not path.exists():
             raise LookupError(name)
+        taken = path.stat().st_mtime_ns
         with _opened(path) as kept:
             yield kept
+        os.utime(path, ns=(taken, taken))
 
 
 @contextmanager
