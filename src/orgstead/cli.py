@@ -1,4 +1,7 @@
-"""The commands: ``orgstead serve``, ``init``, ``seed``, ``certs``, ``token``, ``config``, ``version``."""
+"""The commands: ``orgstead serve``, ``init``, ``seed``, ``certs``, ``token``, ``config``, ``version``.
+
+Those that steer a running server are in ``testing.commands``.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -8,6 +11,7 @@ import click
 from orgstead import __version__
 from orgstead.config import Config, ConfigError, read_config, redacted
 from orgstead.errors import Fault
+from orgstead.testing.commands import COMMANDS
 
 try:
     from orgstead.commands import certify, fill, is_founded, open_quietly, run, sign
@@ -67,6 +71,10 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """An organisation of your own that speaks the Dynamics 365 protocols."""
+
+
+for each in COMMANDS:
+    main.add_command(each)
 
 
 @main.command()
