@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx2
 
@@ -23,6 +24,7 @@ CLIENT_SECRET = "orgstead-dev-secret"
 START_SECONDS = 60
 END_SECONDS = 30
 LINES = 200
+MARGIN_SECONDS = 60
 _LISTENS = re.compile(r"Orgstead listens on (http://\S+) and (https://\S+)")
 _TRUST = re.compile(r"^\s+trust for TLS\s+(.+)$")
 
@@ -41,6 +43,8 @@ class Orgstead(Plane):
         self.tenant_id = TENANT_ID
         self.client_id = CLIENT_ID
         self.client_secret = CLIENT_SECRET
+        self._token = ""
+        self._valid = (0.0, 0.0)
 
     @property
     def authority(self) -> str:
@@ -70,7 +74,11 @@ class Orgstead(Plane):
         }
 
     def token(self) -> str:
-        """A new bearer token of the development application, an administrator."""
+        """A bearer token of the development application, an administrator: a new one when the last one has expired."""
+        now = self.clock.now().timestamp()
+        begins, ends = self._valid
+        if begins <= now < ends:
+            return self._token
         answer = httpx2.post(
             f"{self.url}/{self.tenant_id}/oauth2/v2.0/token",
             data={
@@ -82,23 +90,27 @@ class Orgstead(Plane):
             trust_env=False,
         )
         answer.raise_for_status()
-        text: str = answer.json()["access_token"]
-        return text
+        told = answer.json()
+        self._token = str(told["access_token"])
+        self._valid = (now, now + told["expires_in"] - MARGIN_SECONDS)
+        return self._token
 
 
 @contextmanager
-def running_server(options: Sequence[str], directory: Path) -> Iterator[Orgstead]:
+def running_server(
+    options: Sequence[str], directory: Path, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Orgstead]:
     """A server on free ports with its data in memory, unless ``options`` of ``orgstead serve`` say otherwise.
 
-    ``directory`` is for what it leaves behind. Raises RuntimeError, with what it said, when it does not start.
+    ``directory`` is for what it leaves behind, ``environment`` has settings beside the options. Raises RuntimeError, with what it said, when it does not start.
     """
     command = [sys.executable, "-m", "orgstead.testing.child", "serve", "--data", ":memory:"]
     # What a developer has set for a server of theirs is not meant for this one.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORGSTEAD_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ORGSTEAD_")}
     process = subprocess.Popen(
         [*command, "--http-port", "0", "--https-port", "0", *options],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**environment, "TMPDIR": str(directory), "PYTHONUNBUFFERED": "1"},
+        env={**inherited, **environment, "TMPDIR": str(directory), "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     said: deque[str] = deque(maxlen=LINES)
     found: list[str] = []
