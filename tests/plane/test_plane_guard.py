@@ -121,7 +121,10 @@ def test_bodies_that_are_none_are_refused(web: PlaneWeb, body: bytes, status: in
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=-1", "limit=1001", "limit=x", "limit=1&limit=2", "limit=²", "colour=red", "a=%ff", "&".join("abcdefghijklmnopqrstu")],
+    [
+        "limit=-1", "limit=1001", "limit=x", "limit=1&limit=2", "limit=²", "colour=red", "a=%ff",
+        "&".join("abcdefghijklmnopqrstu"),
+    ],
 )  # fmt: skip
 def test_options_that_are_none_are_refused(web: PlaneWeb, query: str) -> None:
     assert web.plane("GET", f"requests?{query}", status=400)["error"]["code"] == "bad_query"
@@ -139,7 +142,10 @@ def outside(new_organisation: Callable[..., Any]) -> Iterator[TestClient]:
 
 @pytest.mark.parametrize(
     "given",
-    [None, "", "Bearer", "Bearer ", f"Bearer {KEY[:-1]}", f"Bearer {KEY}x", f"Basic {KEY}", KEY, "Bearer \xe4", f"Bearer {KEY.upper()}"],
+    [
+        None, "", "Bearer", "Bearer ", f"Bearer {KEY[:-1]}", f"Bearer {KEY}x", f"Basic {KEY}", KEY, "Bearer \xe4",
+        f"Bearer {KEY.upper()}",
+    ],
 )  # fmt: skip
 def test_outside_development_mode_the_plane_wants_its_key(outside: TestClient, given: str | None) -> None:
     headers = {} if given is None else {"authorization": given.encode("latin-1")}

@@ -102,7 +102,8 @@ def running_server(
 ) -> Iterator[Orgstead]:
     """A server on free ports with its data in memory, unless ``options`` of ``orgstead serve`` say otherwise.
 
-    ``directory`` is for what it leaves behind, ``environment`` has settings beside the options. Raises RuntimeError, with what it said, when it does not start.
+    ``directory`` is for what it leaves behind, ``environment`` has settings beside the options. Raises RuntimeError,
+    with what it said, when it does not start.
     """
     command = [sys.executable, "-m", "orgstead.testing.child", "serve", "--data", ":memory:"]
     # What a developer has set for a server of theirs is not meant for this one.
