@@ -52,6 +52,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     # Speaks to a running server over HTTP: what tests import needs nothing of the server's.
     "testing": frozenset({"errors"}),
     "ui": frozenset({"client"}),
+    "filling": frozenset({"errors", "model", "engine", "solutions"}),
     "app": EVERYTHING,
     "cli": EVERYTHING,
     "commands": EVERYTHING,

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from uuid import uuid4
 
 from orgstead.config import MEMORY, Config
 from orgstead.engine import rules
-from orgstead.engine.callers import among, load_caller
+from orgstead.engine.callers import among
 from orgstead.engine.context import SYSTEM
 from orgstead.engine.copies import PinnedBlobs
 from orgstead.engine.handlers import (
@@ -45,6 +44,7 @@ from orgstead.engine.pipeline import Engine
 from orgstead.engine.ports import Clock, Store
 from orgstead.engine.steps import Steps
 from orgstead.extensions import functions, load_extensions, steps
+from orgstead.filling import fill
 from orgstead.identity import (
     Application as Registration,
 )
@@ -92,16 +92,14 @@ from orgstead.solutions.load import load_base
 from orgstead.solutions.messages import message_rows
 from orgstead.solutions.sample import sample_messages
 from orgstead.solutions.security import privilege_messages, role_messages
-from orgstead.solutions.seeding import account_messages, contact_messages
 from orgstead.solutions.upgrade import base_digest, with_missing
 from orgstead.store.open import open_blobs, open_store
 
-__all__ = ["Organisation", "build_application", "fill", "make_certificates", "open_organisation", "serve"]
+__all__ = ["Organisation", "build_application", "make_certificates", "open_organisation", "serve"]
 
 # The setting that a founded organisation has: the digest of the shipped definitions.
 FOUNDED = "base_digest"
 MAX_PRIVILEGES = MAX_MESSAGES = 100_000
-SEEDED_AT_ONCE = 1000
 # New objects that hold others, such as rows, after which Python looks for cycles among them.
 MANY_OBJECTS = 10_000
 
@@ -291,26 +289,6 @@ def _registrations(config: Config) -> Iterator[Registration]:
         yield public
 
 
-def fill(
-    organisation: Organisation,
-    accounts: int,
-    contacts: int,
-    seed: int,
-    done: Callable[[int], None] = lambda number: None,
-) -> None:
-    """Add made-up rows, a thousand in a transaction; ``done`` is told how many more there are."""
-    engine = organisation.engine
-    with organisation.store.read() as unit:
-        caller = load_caller(unit, engine.schema, user_id=FirstIds.system_user)
-    if caller is None:
-        raise RuntimeError("an organisation always has its system user")
-    caller = replace(caller, administrator=True)
-    rows = chain(account_messages(accounts, seed), contact_messages(contacts, seed, accounts))
-    while chunk := list(islice(rows, SEEDED_AT_ONCE)):
-        engine.run(chunk, caller)
-        done(len(chunk))
-
-
 def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Application | Watched:
     """The ASGI application of an organisation that answers on ``own_urls`` (scheme, host, port)."""
     config, engine, clock = organisation.config, organisation.engine, organisation.clock
@@ -340,7 +318,7 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
         clock=clock,
         unsupported=unsupported,
         background=(jobs,),
-        seed=partial(fill, organisation),
+        seed=partial(fill, engine),
     )
 
 

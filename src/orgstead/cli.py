@@ -115,7 +115,7 @@ def seed(accounts: int, contacts: int, seed_: int, **given: Any) -> None:
         open_quietly(_config(**given)) as organisation,
         click.progressbar(length=accounts + contacts, label="rows") as bar,
     ):
-        fill(organisation, accounts, contacts, seed_, bar.update)
+        fill(organisation.engine, accounts, contacts, seed_, bar.update)
 
 
 @main.command()

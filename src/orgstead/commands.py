@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from orgstead.app import Organisation, fill, make_certificates, open_organisation, serve
+from orgstead.app import Organisation, make_certificates, open_organisation, serve
 from orgstead.config import Config
+from orgstead.filling import fill
 from orgstead.identity import AuthorizationServer, Certificates, development_config
 from orgstead.identity.development import CLIENT_ID, CLIENT_SECRET
 

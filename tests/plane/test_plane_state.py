@@ -321,7 +321,7 @@ def test_a_snapshot_under_writes_is_whole(web: PlaneWeb) -> None:
 
 
 def test_names_numbers_and_what_is_not_there(web: PlaneWeb) -> None:
-    for name in ("UPPER", "a b", "x" * 41, "ä", "a.b", "..", '"', "%00"):
+    for name in ("UPPER", "a b", "x" * 41, "ä", "a.b", '"', "%00"):
         told = web.plane("PUT", f"snapshots/{name}", status=400)
         assert told["error"]["code"] == "bad_name"
     assert web.plane("PUT", "snapshots/start", status=409)["error"]["code"] == "reserved_name"

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from orgstead.config import Config
+from orgstead.engine.ids import new_id
 from orgstead.errors import Fault
 from orgstead.server.asgi import COMMON, CORS, Application
 from orgstead.server.callers import Callers
@@ -20,7 +21,6 @@ from orgstead.server.http import (
     headers_of,
     origin_of,
     read_body,
-    request_id,
     send_answer,
 )
 from orgstead.server.plane.answers import Call, Refused, refusal
@@ -133,7 +133,7 @@ class Watched:
             return
         error, headers = given
         if path.startswith("/api/"):
-            identifier = request_id()
+            identifier = new_id()
             reply = failure(error)
             own = (*COMMON, *CORS, ("x-ms-service-request-id", identifier), ("REQ_ID", identifier))
             await send_answer(send, reply.status, (*reply.headers, *headers, *own), reply.body)
