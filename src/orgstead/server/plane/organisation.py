@@ -99,7 +99,8 @@ class Keeper:
         if name == START:
             raise Refused(409, "reserved_name", f"'{START}' is the state in which the server started.")
         there = await asyncio.to_thread(self._copies.listed)
-        if name not in {each.name for each in there} and len(there) > MAX_SNAPSHOTS:
+        others = {each.name for each in there} - {START, name}
+        if len(others) >= MAX_SNAPSHOTS:
             raise Refused(409, "too_many", f"There are {MAX_SNAPSHOTS} snapshots: remove one first.")
         await asyncio.to_thread(self._copies.save, name)
         (made,) = (each for each in await asyncio.to_thread(self._copies.listed) if each.name == name)
