@@ -234,6 +234,7 @@ def _pretty(answer: Any) -> str:
 @click.option("--count", type=click.IntRange(1), help="For so many requests.")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="For so long.")
 @click.option("--user", help="For the user with this id.")
+@click.option("--retry-after", type=click.IntRange(0), help="Seconds for the header Retry-After.")
 @_server
 def throttle_force(url: str, key: str | None, as_json: bool, **given: Any) -> None:
     """Refuse requests as if a limit was exceeded."""

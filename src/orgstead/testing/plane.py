@@ -175,11 +175,13 @@ class Throttle:
 
     def force(
         self, kind: str = "requests", *, count: int | None = None, seconds: float | None = None,
-        user: str | None = None,
+        user: str | None = None, retry_after: int | None = None,
     ) -> Mapping[str, Any]:  # fmt: skip
-        """Refuse the next ``count`` requests, or all for so many seconds, of a user or of everybody."""
-        asked = {"kind": kind, "count": count, "seconds": seconds, "user": user}
-        given = {name: value for name, value in asked.items() if value is not None}
+        """Refuse the next ``count`` requests, those of so many seconds, or all until ``clear``.
+
+        Of the user with an id, or of everybody; ``retry_after`` seconds is what is answered.
+        """
+        given = {name: value for name, value in locals().items() if name != "self" and value is not None}
         found: Mapping[str, Any] = self._plane.call("POST", "throttle", given)
         return found
 

@@ -30,11 +30,25 @@ __all__ = ["Plane", "Throttle"]
 class Throttle(Protocol):
     """The service protection limits, as far as testers steer them."""
 
-    def force(self, kind: str, *, count: int | None, seconds: float | None, user: str | None) -> None:
-        """Refuse the next ``count`` requests, or all for so many seconds, of a user or of everybody."""
+    def force(
+        self,
+        kind: Any,
+        *,
+        count: int | None,
+        seconds: float | None,
+        user: str | None,
+        retry_after: int | None,
+    ) -> None:
+        """Refuse the next ``count`` requests, those of so many seconds, or all until ``clear``.
+
+        Of a user, or of everybody. Raises ValueError for what cannot be.
+        """
 
     def clear(self) -> None:
-        """Refuse nothing that was not earned, and forget what was counted."""
+        """Refuse nothing on demand any more."""
+
+    def forget(self) -> None:
+        """Let everybody begin anew."""
 
     def snapshot(self) -> Any:
         """What is counted and what is forced, as JSON has it."""
@@ -74,6 +88,7 @@ class ThrottleSetting(msgspec.Struct, forbid_unknown_fields=True):
     count: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     user: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    retry_after: Annotated[int, Meta(ge=0, le=86_400)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +125,7 @@ class Plane:
         self.requests.clear()
         if self.throttle is not None:
             self.throttle.clear()
+            self.throttle.forget()
 
     def rules(self) -> Sequence[Mapping[str, Any]]:
         """The rules that stand."""
@@ -276,24 +292,31 @@ async def throttle(plane: Plane, call: Call) -> Answer:
     return json_answer(plane.throttles().snapshot())
 
 
-@route("POST", "throttle", "`kind` of the limit, `count` of requests or `seconds`, `user`")
+@route("POST", "throttle", "`kind` of the limit; `count` of requests, or `seconds`; `user`; `retry_after`")
 async def force_throttle(plane: Plane, call: Call) -> Answer:
-    """Refuse requests as if a service protection limit was exceeded."""
+    """Refuse requests as if a service protection limit was exceeded: so many, so long, or until that is ended."""
     asked = call.value(ThrottleSetting)
-    if asked.count is None and asked.seconds is None:
-        raise Refused(400, "no_end", "Throttling has a count or seconds.")
+    throttle = plane.throttles()
     try:
-        plane.throttles().force(asked.kind, count=asked.count, seconds=asked.seconds, user=asked.user)
-    except (KeyError, ValueError) as error:
-        raise Refused(400, "bad_kind", f"That limit cannot be forced: {error}") from None
-    return json_answer(plane.throttles().snapshot(), 201)
+        throttle.force(
+            asked.kind,
+            count=asked.count,
+            seconds=asked.seconds,
+            user=asked.user,
+            retry_after=asked.retry_after,
+        )
+    except ValueError as error:
+        raise Refused(400, "bad_throttling", str(error)) from None
+    return json_answer(throttle.snapshot(), 201)
 
 
 @route("DELETE", "throttle")
 async def clear_throttle(plane: Plane, call: Call) -> Answer:
     """End forced throttling, and forget what the limits have counted."""
-    plane.throttles().clear()
-    return json_answer(plane.throttles().snapshot())
+    throttle = plane.throttles()
+    throttle.clear()
+    throttle.forget()
+    return json_answer(throttle.snapshot())
 
 
 @route("GET", "requests", "`status` (`404`, `4xx`, `dropped`), `path` (a part of it), `method`, `limit`")
