@@ -25,6 +25,7 @@ from orgstead.errors import fault_kinds
 from orgstead.languages.odata.functions import FUNCTIONS
 from orgstead.model import messages
 from orgstead.model.messages import Message, Parameter, Signature
+from orgstead.server.plane.routes import PLANE, ROUTES
 from orgstead.solutions.load import load_base
 
 __all__ = ["pages", "write"]
@@ -45,6 +46,7 @@ def pages() -> Mapping[str, str]:
         "tables.md": _tables,
         "operators.md": _operators,
         "support.md": _support,
+        "admin-plane.md": _plane,
     }
     return {name: f"{NOTE}\n\n" + "\n".join(make()) + "\n" for name, make in makers.items()}
 
@@ -258,6 +260,23 @@ def _operators() -> Iterator[str]:
         for name in sorted(OPERATORS)
     )
     yield from _table(("operator", "query function"), rows)
+
+
+def _plane() -> Iterator[str]:
+    yield "# The admin plane"
+    yield ""
+    yield (
+        "What testers steer an organisation with, apart from everything imitated. In development mode it is there for "
+        "every program on this machine; outside of it, and wherever `ORGSTEAD_ADMIN_KEY` is set, requests bring the "
+        "key as `Authorization: Bearer …`. Pages in a browser are refused, unless they are the server's own. "
+        'Bodies are JSON; a refusal is `{"error": {"code": "…", "message": "…"}}`. '
+        "[How to use it](../how-to/test-against-it.md)."
+    )
+    yield ""
+    yield from _table(
+        ("request", "what it does", "what it takes"),
+        ((f"`{each.method} {PLANE}{each.path}`", each.what, each.takes) for each in ROUTES),
+    )
 
 
 def _support() -> Iterator[str]:

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from orgstead.config import MEMORY, Config, ConfigError
 from orgstead.engine import rules
 from orgstead.engine.callers import among
 from orgstead.engine.context import SYSTEM
+from orgstead.engine.copies import PinnedBlobs
 from orgstead.engine.handlers import (
     bulk,
     changes,
@@ -42,6 +44,7 @@ from orgstead.engine.pipeline import Engine
 from orgstead.engine.ports import Clock, Store
 from orgstead.engine.steps import Steps
 from orgstead.extensions import functions, load_extensions, steps
+from orgstead.filling import fill
 from orgstead.identity import (
     Application as Registration,
 )
@@ -69,7 +72,6 @@ from orgstead.identity.development import (
 from orgstead.languages.fetchxml import parse_fetchxml, print_fetchxml
 from orgstead.model.schema import Schema
 from orgstead.server.addresses import LOOPBACK
-from orgstead.server.admin import Admin
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
 from orgstead.server.callouts import Callouts
@@ -82,6 +84,9 @@ from orgstead.server.lanes import Lanes
 from orgstead.server.limits import Limits
 from orgstead.server.observed import Unsupported
 from orgstead.server.outside import Endpoints
+from orgstead.server.plane.build import with_plane
+from orgstead.server.plane.clock import AdjustableClock
+from orgstead.server.plane.watch import Watched
 from orgstead.server.run import Listener, bind
 from orgstead.server.run import serve as listen
 from orgstead.server.usage import rules_of
@@ -110,7 +115,7 @@ REGISTERED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organisation:
-    """An open organisation: its data, its users and applications, and its keys."""
+    """An open organisation: its data, its users and applications, its keys and its clock."""
 
     config: Config
     store: Store
@@ -118,6 +123,7 @@ class Organisation:
     directory: RowDirectory
     keys: KeyRing
     callouts: Callouts
+    clock: AdjustableClock
 
     def close(self) -> None:
         """End what is under way to endpoints, and close the database."""
@@ -139,11 +145,12 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
     """
     load_extensions(config.extensions)
     store = open_store(config.data, config.database_url)
-    blobs = open_blobs(config.data, config.files)
+    blobs = PinnedBlobs(open_blobs(config.data, config.files), store.snapshots)
     callouts = _callouts(config)
+    adjustable = AdjustableClock(clock)
     engine = Engine(
         store,
-        clock,
+        adjustable,
         blobs=blobs,
         queries=KeptQueries(),
         functions=functions(),
@@ -162,7 +169,13 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
         engine.schema = store.load_schema()
     keys = open_keys(MemoryKeyStore() if config.data == MEMORY else FileKeyStore(Path(config.data) / "keys"))
     return Organisation(
-        config=config, store=store, engine=engine, directory=directory, keys=keys, callouts=callouts
+        config=config,
+        store=store,
+        engine=engine,
+        directory=directory,
+        keys=keys,
+        callouts=callouts,
+        clock=adjustable,
     )
 
 
@@ -291,11 +304,9 @@ def _registrations(config: Config) -> Iterator[Registration]:
         yield public
 
 
-def build_application(
-    organisation: Organisation, own_urls: Sequence[str], *, clock: Clock = time.time
-) -> Application:
+def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Application | Watched:
     """The ASGI application of an organisation that answers on ``own_urls`` (scheme, host, port)."""
-    config, engine = organisation.config, organisation.engine
+    config, engine, clock = organisation.config, organisation.engine, organisation.clock
     urls = (*own_urls, *((config.base_url,) if config.base_url else ()))
     identity = IdentityConfig(
         tenant_id=config.tenant_id,
@@ -309,16 +320,21 @@ def build_application(
     # Only a file never waits: a database in memory is one connection, and a server is far away.
     inline = config.database_url is None and config.data != MEMORY
     lanes = Lanes(engine, inline=inline)
-    return Application(
+    # What is kept for a second is kept for a real one, wherever the clock stands.
+    callers = Callers(engine, verifier, time.monotonic, inline=inline)
+    jobs = JobRunner(engine, lanes, alone=config.database_url is None, callouts=organisation.callouts)
+    return with_plane(
         config,
         urls,
         Dataverse(engine, lanes, unsupported),
         authority,
-        Callers(engine, verifier, clock, inline=inline),
+        callers,
         Limits(rules_of(config), clock),
-        Admin(config, engine, unsupported),
         Feed(engine, shared=config.database_url is not None),
-        JobRunner(engine, lanes, alone=config.database_url is None, callouts=organisation.callouts),
+        clock=clock,
+        unsupported=unsupported,
+        background=(jobs,),
+        seed=partial(fill, engine),
     )
 
 
@@ -367,7 +383,7 @@ def _collect_rarely() -> None:
     gc.set_threshold(MANY_OBJECTS)
 
 
-async def _answer(application: Application, listeners: Sequence[Listener]) -> None:
+async def _answer(application: Application | Watched, listeners: Sequence[Listener]) -> None:
     async with application.background:
         await listen(application, listeners, on_stop=application.stop)
 

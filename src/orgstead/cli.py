@@ -1,4 +1,7 @@
-"""The commands: ``orgstead serve``, ``init``, ``seed``, ``certs``, ``token``, ``config``, ``version``."""
+"""The commands: ``orgstead serve``, ``init``, ``seed``, ``certs``, ``token``, ``config``, ``version``.
+
+Those that steer a running server are in ``testing.commands``.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -8,6 +11,7 @@ import click
 from orgstead import __version__
 from orgstead.config import LIMITS, Config, ConfigError, read_config, redacted
 from orgstead.errors import Fault
+from orgstead.testing.commands import COMMANDS
 
 try:
     from orgstead.commands import certify, fill, is_founded, open_quietly, run, sign
@@ -71,6 +75,10 @@ def main() -> None:
     """An organisation of your own that speaks the Dynamics 365 protocols."""
 
 
+for each in COMMANDS:
+    main.add_command(each)
+
+
 @main.command()
 @_settings
 @click.option("--host", help="Address to listen on (127.0.0.1).")
@@ -110,7 +118,7 @@ def seed(accounts: int, contacts: int, seed_: int, **given: Any) -> None:
         open_quietly(_config(**given)) as organisation,
         click.progressbar(length=accounts + contacts, label="rows") as bar,
     ):
-        fill(organisation, accounts, contacts, seed_, bar.update)
+        fill(organisation.engine, accounts, contacts, seed_, bar.update)
 
 
 @main.command()

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain, islice
 from pathlib import Path
 
 import msgspec
@@ -13,15 +12,11 @@ import structlog
 
 from orgstead.app import Organisation, make_certificates, open_organisation, serve
 from orgstead.config import Config
-from orgstead.engine.callers import load_caller
+from orgstead.filling import fill
 from orgstead.identity import AuthorizationServer, Certificates, development_config
 from orgstead.identity.development import CLIENT_ID, CLIENT_SECRET
-from orgstead.solutions.first import FirstIds
-from orgstead.solutions.seeding import account_messages, contact_messages
 
 __all__ = ["certify", "fill", "is_founded", "open_quietly", "run", "sign"]
-
-CHUNK = 1000
 
 
 def run(config: Config, announce: Callable[[str], None]) -> None:
@@ -53,22 +48,6 @@ def open_quietly(config: Config) -> Iterator[Organisation]:
         yield organisation
     finally:
         organisation.close()
-
-
-def fill(
-    organisation: Organisation, accounts: int, contacts: int, seed: int, done: Callable[[int], None]
-) -> None:
-    """Add made-up rows, a thousand in a transaction; ``done`` is told how many more there are."""
-    engine = organisation.engine
-    with organisation.store.read() as unit:
-        caller = load_caller(unit, engine.schema, user_id=FirstIds.system_user)
-    if caller is None:
-        raise RuntimeError("an organisation always has its system user")
-    caller = replace(caller, administrator=True)
-    rows = chain(account_messages(accounts, seed), contact_messages(contacts, seed, accounts))
-    while chunk := list(islice(rows, CHUNK)):
-        engine.run(chunk, caller)
-        done(len(chunk))
 
 
 def certify(config: Config) -> Certificates:

@@ -16,6 +16,7 @@ __all__ = ["LIMITS", "MEMORY", "Config", "ConfigError", "read_config", "redacted
 
 MEMORY: Final = ":memory:"
 DEVELOPMENT_TENANT: Final = "0d365000-0000-4000-8000-000000000001"
+MIN_KEY = 16
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
 LIMITS: Final = ("auto", "on", "count", "off")
@@ -131,6 +132,9 @@ class Config:
     client_secret: str | None = None
     """The first application's secret; development mode has one of its own."""
 
+    admin_key: str | None = None
+    """The key of the admin plane, at least 16 characters; outside development mode there is no plane without one."""
+
     log_format: str = "console"
     """``console`` or ``json``."""
 
@@ -154,6 +158,8 @@ class Config:
         if not _guid(self.tenant_id):
             raise ConfigError("tenant_id must be a GUID.")
         self._check_limits()
+        if self.admin_key is not None and (len(self.admin_key) < MIN_KEY or not self.admin_key.isprintable()):
+            raise ConfigError(f"admin_key must have at least {MIN_KEY} characters, all of them printable.")
         if self.log_format not in ("console", "json"):
             raise ConfigError("log_format must be console or json.")
 
@@ -169,7 +175,7 @@ class Config:
             raise ConfigError("limit_exempt must be GUIDs of users and applications.")
 
 
-SECRETS = frozenset({"admin_password", "client_secret", "database_url"})
+SECRETS = frozenset({"admin_key", "admin_password", "client_secret", "database_url"})
 
 
 def read_config(given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Config:

@@ -131,7 +131,7 @@ def opened(
     data = str(tmp_path_factory.mktemp("organisation"))
     config = Config(data=data, database_url=url, sample=False, **settings)
     organisation = open_organisation(config, clock=clock)
-    application = build_application(organisation, [ORIGIN], clock=clock)
+    application = build_application(organisation, [ORIGIN])
     with TestClient(application, base_url=ORIGIN) as client:
         yield Web(client, organisation)
     organisation.close()

@@ -259,9 +259,9 @@ def test_what_asks_about_a_resource_gets_no_body_and_does_nothing(attacker: Atta
 
 
 def test_the_admin_plane_takes_no_other_words(attacker: Attacker) -> None:
-    for method in ("POST", "PUT", "PATCH", "DELETE"):
+    for method in ("POST", "PUT", "PATCH", "TRACE"):
         assert attacker.ask(method, "/_orgstead/unsupported").status == 405
-    for path in ("", "reset", "snapshot", "clock", "unsupported/x", "%2e%2e/healthz", "<script>"):
+    for path in ("nothing", "snapshot", "snapshots/a/b", "unsupported/x", "%2e%2e/healthz", "<script>"):
         answer = attacker.ask("GET", f"/_orgstead/{path}")
         assert answer.status in (400, 404), path
 

@@ -183,6 +183,13 @@ class Engine:
             if schema.version > self.schema.version:
                 self.schema = schema
 
+    def reload(self) -> None:
+        """All rows may be others than they were: keep nothing that was read from them."""
+        # A version never stands for two states of the definitions.
+        self._replaced(self.schema)
+        self.people += 1
+        self.bound.clear()
+
     def run_group(self, jobs: Sequence[Job]) -> None:
         """Run several independent jobs in one transaction, each undone by itself when it fails.
 

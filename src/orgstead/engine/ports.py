@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orgstead.model.endpoints import Answered, Endpoint, Parcel
@@ -11,7 +12,10 @@ from orgstead.model.query import Query
 from orgstead.model.record import Ref
 from orgstead.model.schema import Schema, Table
 
-__all__ = ["Blobs", "BudgetExceeded", "Clock", "Outside", "QueryText", "RolledBack", "Store", "UnitOfWork"]
+__all__ = [
+    "Blobs", "BudgetExceeded", "Clock", "Outside", "QueryText", "RolledBack", "Snapshot", "Snapshots", "Store",
+    "UnitOfWork",
+]  # fmt: skip
 
 # Seconds since 1970 in UTC; the admin plane may set and advance it.
 Clock = Callable[[], float]
@@ -80,6 +84,44 @@ class RolledBack(Exception):
     """The database has given up the whole transaction by itself: nothing in it can go on."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A copy of all rows and definitions: when it was taken, in seconds since 1970, and its size."""
+
+    name: str
+    taken: float
+    bytes: int
+
+
+class Snapshots(Protocol):
+    """Copies of a whole organisation in its own database, or beside it, by name.
+
+    A name is up to 40 lower-case letters, digits, hyphens and underscores.
+    """
+
+    def save(self, name: str) -> None:
+        """Copy what is committed, in place of an older copy of that name. Writers wait meanwhile."""
+
+    def restore(self, name: str, *, forgotten: str, reload: Callable[[], None]) -> None:
+        """Make the organisation what the copy is, whole or not at all; raises LookupError when there is none.
+
+        Change numbers and the version of the definitions go on, so that none ever stands for two states; the first
+        number after it becomes the setting ``forgotten``. ``reload`` is called before anybody in this process writes.
+        """
+
+    def remove(self, name: str) -> None:
+        """Forget a copy; raises LookupError when there is none."""
+
+    def listed(self) -> Sequence[Snapshot]:
+        """The copies that there are, by name."""
+
+    def held(self, table: str) -> set[str]:
+        """The ids of the rows of a table that some copy has."""
+
+    def size(self) -> int:
+        """How large the organisation is now, in bytes."""
+
+
 class Store(Protocol):
     """A database. ``read`` may see committed data only; ``write`` commits at the end or rolls back on an exception."""
 
@@ -103,6 +145,10 @@ class Store(Protocol):
 
     def schema_version(self) -> int:
         """The version of the saved schema, cheap enough to ask per request when several processes share it."""
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Copies of all that is in it."""
 
     def close(self) -> None:
         """Give everything back."""

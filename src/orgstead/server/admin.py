@@ -1,23 +1,15 @@
-"""Health, and the admin plane under ``/_orgstead/``, apart from everything imitated.
-
-Outside development mode the admin plane is not there.
-"""
+"""Health and the front page: what belongs to no imitated protocol, and is there for everybody."""
 
 import asyncio
 from collections.abc import Mapping
 from html import escape
 
-import msgspec
-
 from orgstead.config import Config
 from orgstead.engine.pipeline import Engine
 from orgstead.identity.development import ADMIN_PASSWORD, CLIENT_ID, CLIENT_SECRET
 from orgstead.identity.request import Answer
-from orgstead.server.observed import Unsupported
 
 __all__ = ["Admin"]
-
-PLANE = "/_orgstead/"
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;color:#1b1f24}"
@@ -31,38 +23,27 @@ _STYLE = (
 class Admin:
     """Answers what belongs to no imitated protocol."""
 
-    def __init__(self, config: Config, engine: Engine, unsupported: Unsupported) -> None:
+    def __init__(self, config: Config, engine: Engine) -> None:
         self._config = config
         self._engine = engine
-        self._unsupported = unsupported
 
     async def answer(self, method: str, path: str, headers: Mapping[str, str], origin: str) -> Answer | None:
         """The answer to a path of this plane; None for a path of somebody else's."""
         if path == "/healthz":
             return _text(200, "ok")
         if path == "/readyz":
-            return await asyncio.to_thread(self._ready)
+            return await asyncio.to_thread(self.ready)
         if path == "/" and method in ("GET", "HEAD"):
             return self._front(origin)
-        if path.startswith(PLANE) and self._config.dev:
-            return self._plane(method, path[len(PLANE) :])
         return None
 
-    def _ready(self) -> Answer:
+    def ready(self) -> Answer:
+        """Whether the organisation can be asked: 200 or 503."""
         try:
             version = self._engine.store.schema_version()
         except Exception:  # noqa: BLE001 - whatever it is, the database does not answer
             return _text(503, "the database does not answer")
         return _text(200, "ready") if version else _text(503, "the organisation is not there yet")
-
-    def _plane(self, method: str, name: str) -> Answer:
-        if name != "unsupported":
-            return _json(404, {"error": f"There is no {PLANE}{name[:100]}."})
-        if method not in ("GET", "HEAD"):
-            return _json(405, {"error": "Only GET."})
-        return _json(
-            200, {"unsupported": [{"message": text, "count": n} for text, n in self._unsupported.listed()]}
-        )
 
     def _front(self, origin: str) -> Answer:
         config = self._config
@@ -104,9 +85,3 @@ curl -s -H "Authorization: Bearer $TOKEN" \\
 
 def _text(status: int, text: str) -> Answer:
     return Answer(status=status, headers=(("Content-Type", "text/plain; charset=utf-8"),), body=text.encode())
-
-
-def _json(status: int, value: object) -> Answer:
-    return Answer(
-        status=status, headers=(("Content-Type", "application/json"),), body=msgspec.json.encode(value)
-    )

@@ -41,7 +41,7 @@ from orgstead.server.visits import LEFT, Visit
 from orgstead.wire.odata.files import CHUNK_BYTES
 from orgstead.wire.odata.response import Reply, dump, failure
 
-__all__ = ["Application"]
+__all__ = ["COMMON", "CORS", "Application"]
 
 log = structlog.get_logger()
 
@@ -154,9 +154,11 @@ class Application:
         try:
             if version not in VERSIONS:
                 raise fault("ResourceNotFound", segment=version[:100])
-            caller = await self._callers.find(headers.get("authorization"), self._own(origin))
+            caller = await self._callers.find(headers.get("authorization"), self.audiences(origin))
             visit.enter(caller, extra)
             caller = await self._callers.acting(caller, headers)
+            if "orgstead" in scope:
+                scope["orgstead"].user = caller.user_id
             if wants_feed(scope["method"], headers):
                 # Streams stay for hours, and have a bound of their own.
                 visit.leave()
@@ -231,18 +233,21 @@ class Application:
             return await self._dataverse.answer("GET", path, query, asked, b"", base, caller)
 
         async def who() -> Caller:
-            caller = await self._callers.find(headers.get("authorization"), self._own(origin))
+            caller = await self._callers.find(headers.get("authorization"), self.audiences(origin))
             return await self._callers.acting(caller, headers)
 
         query = scope["query_string"].decode("latin-1")
         stream = await self._feed.open(self._feed.token(headers, query), query, ask, who)
+        if "orgstead" in scope:
+            # It has no end that anybody could wait for.
+            scope["orgstead"].leave()
         await send_events(send, receive, extra, stream)
 
     def stop(self) -> None:
         """End what would go on for ever, so that the server can end."""
         self._feed.close()
 
-    def _own(self, origin: str) -> frozenset[str]:
+    def audiences(self, origin: str) -> frozenset[str]:
         """The audiences that a token may be for: the address the request came to, and the configured ones."""
         found = self._audiences.get(origin)
         if found is None:

@@ -26,7 +26,7 @@ from orgstead.server.callouts import Callouts
 from orgstead.server.lanes import Lanes
 from orgstead.wire.webhook.addresses import address
 
-__all__ = ["Courier"]
+__all__ = ["PATIENCE_SECONDS", "Courier"]
 
 log = structlog.get_logger()
 
@@ -73,13 +73,17 @@ class Courier:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.end(PATIENCE_SECONDS)
+
+    async def end(self, patience: float) -> None:
+        """Take nothing more, and give what is under way so many seconds."""
         self._engine.on_told = None
         self._ended = True
         self._woken.set()
         if self._main is not None:
             await self._main
         if self._running:
-            _, late = await asyncio.wait(self._running, timeout=PATIENCE_SECONDS)
+            _, late = await asyncio.wait(self._running, timeout=patience)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

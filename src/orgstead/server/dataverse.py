@@ -65,6 +65,11 @@ class Dataverse:
         }
         self._signatures = {**self._shipped, **_custom(engine.schema)}
 
+    @property
+    def engine(self) -> Engine:
+        """What it asks."""
+        return self._engine
+
     def names(self, schema: Schema) -> Names:
         """The name tables of the current schema."""
         if self._names.schema is not schema:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -16,7 +17,7 @@ from orgstead.engine.pipeline import Engine
 from orgstead.errors import Fault
 from orgstead.model.messages import Execute
 from orgstead.server.callouts import Callouts
-from orgstead.server.courier import Courier
+from orgstead.server.courier import PATIENCE_SECONDS, Courier
 from orgstead.server.lanes import Lanes
 
 __all__ = ["JobRunner"]
@@ -52,7 +53,8 @@ class JobRunner:
         self._alone = alone
         self._seconds = seconds
         self._host = str(uuid4())
-        self._courier = None if callouts is None else Courier(engine, lanes, callouts, self._host)
+        self._callouts = callouts
+        self._courier: Courier | None = None
         self._woken = asyncio.Event()
         self._ended = False
         self._running: set[asyncio.Task[None]] = set()
@@ -60,32 +62,57 @@ class JobRunner:
         self._main: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "JobRunner":
+        await self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end(PATIENCE_SECONDS)
+
+    async def _start(self) -> None:
         loop = asyncio.get_running_loop()
+        if self._callouts is not None:
+            self._courier = Courier(self._engine, self._lanes, self._callouts, self._host)
+            await self._courier.__aenter__()
 
         def wake() -> None:
             loop.call_soon_threadsafe(self._woken.set)
             if self._courier is not None:
                 loop.call_soon_threadsafe(self._courier.wake)
 
-        if self._courier is not None:
-            await self._courier.__aenter__()
         self._engine.on_jobs = wake
+        self._ended = False
         self._main = asyncio.create_task(self._run())
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def _end(self, patience: float) -> None:
         self._engine.on_jobs = None
         self._ended = True
         self._woken.set()
         if self._main is not None:
             await self._main
         if self._courier is not None:
-            await self._courier.__aexit__(kind, error, trace)
+            await self._courier.end(patience)
         await asyncio.gather(*self._running)
         with suppress(Fault):
             await self._send("SeeHost", Gone=True)
+
+    @asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[None]:
+        """Nothing of it runs inside of the block, and all rows may be others afterwards."""
+        if self._main is None:
+            yield
+            return
+        # What endpoints are just being told is about rows that are given up.
+        await self._end(0.0)
+        try:
+            yield
+        finally:
+            # What it had taken in the rows that are there now is nobody's any more.
+            with suppress(Fault):
+                await self._send("SeeHost", Gone=True)
+            self._host = str(uuid4())
+            await self._start()
 
     async def _send(self, name: str, **parameters: Any) -> Any:
         execute = Execute(name=name, parameters={"Host": self._host, **parameters})

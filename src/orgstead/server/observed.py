@@ -28,3 +28,7 @@ class Unsupported:
     def listed(self) -> Sequence[tuple[str, int]]:
         """Messages and counts, latest first."""
         return list(reversed(self._seen.items()))
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._seen.clear()

@@ -83,6 +83,8 @@ def bounded(seconds: float) -> type[HttpToolsProtocol]:
             self._headed = False
             self._expected = True
             super().on_message_begin()
+            # For whoever is asked to let a client feel that.
+            self.scope["extensions"] = {"orgstead.drop": {"abort": self.transport.abort}}
 
         def on_header(self, name: bytes, value: bytes) -> None:
             # What comes behind a body would count as a header of a request that is under way.

@@ -20,6 +20,7 @@ from orgstead.store import saved
 from orgstead.store.compile import quoted
 from orgstead.store.dialect_postgres import COLLATIONS, PostgreSQL, array
 from orgstead.store.session import Connection, Lost, Session
+from orgstead.store.snapshots_postgres import PostgresSnapshots
 from orgstead.store.statements import Line, Statements
 from orgstead.store.unit import BaseUnit
 
@@ -88,6 +89,7 @@ class PostgresStore:
             "", connection_class=Connection, kwargs=options, configure=self._configure, min_size=1, max_size=pool_size,
             timeout=pool_seconds, num_workers=1, name="orgstead", open=True,
         )  # fmt: skip
+        self.snapshots = PostgresSnapshots(self.read, self.write)
 
     def _configure(self, connection: Connection) -> None:
         connection.session.script(self._settings)

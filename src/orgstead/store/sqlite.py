@@ -23,6 +23,7 @@ from orgstead.store.compile import short
 from orgstead.store.dialect_sqlite import SQLite
 from orgstead.store.larger_sums import LargerSums
 from orgstead.store.patterns import python_pattern
+from orgstead.store.snapshots_sqlite import SQLiteSnapshots
 from orgstead.store.statements import Line, Statements
 from orgstead.store.unit import BaseUnit
 
@@ -39,6 +40,7 @@ PRAGMAS = ("temp_store = MEMORY", "cache_size = -65536", "mmap_size = 268435456"
 LOG_PAGES = 4000
 KEPT_STATEMENTS = 256
 COUNTER = "change_number"
+SNAPSHOTS = "snapshots"
 # SQLite counts steps per statement and from where the last run of the same text ended: a small stride keeps the
 # error of a budget small.
 STRIDES = 16
@@ -68,6 +70,8 @@ class SQLiteStore:
         with _faults():
             for sql in saved.create("TEXT"):
                 self._writer.execute(sql)
+        beside = None if self._memory else Path(self._path).with_name(SNAPSHOTS)
+        self.snapshots = SQLiteSnapshots(self._writer, self._at_rest, beside, COUNTER)
 
     def _open(self, *, write: bool) -> apsw.Connection:
         with _faults():
@@ -95,6 +99,12 @@ class SQLiteStore:
             yield
         finally:
             self._writing.release()
+
+    @contextmanager
+    def _at_rest(self) -> Iterator[None]:
+        """The writing connection outside of a transaction."""
+        with self._turn(), _faults():
+            yield
 
     @contextmanager
     def read(self, budget: int | None = None) -> Iterator["SQLiteUnit"]:
@@ -185,6 +195,7 @@ class SQLiteStore:
 
     def close(self) -> None:
         """Close every connection; the last one folds the write-ahead log into the file."""
+        self.snapshots.close()
         for connection in self._opened:
             connection.close()
 

@@ -1,0 +1,222 @@
+"""What stands before the server: it notes requests, lets faults happen, and answers the admin plane."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import structlog
+
+from orgstead.config import Config
+from orgstead.engine.ids import new_id
+from orgstead.errors import Fault
+from orgstead.server.asgi import COMMON, CORS, Application
+from orgstead.server.callers import Callers
+from orgstead.server.http import (
+    Receive,
+    Scope,
+    Send,
+    headers_of,
+    origin_of,
+    read_body,
+    send_answer,
+)
+from orgstead.server.plane.answers import Call, Refused, refusal
+from orgstead.server.plane.guard import Guard
+from orgstead.server.plane.injection import Rule
+from orgstead.server.plane.plane import Plane
+from orgstead.server.plane.requests import Note
+from orgstead.server.plane.routes import PLANE, find_route, read_query
+from orgstead.wire.odata.response import dump, failure
+
+__all__ = ["Watched"]
+
+log = structlog.get_logger()
+
+PROBES = frozenset({"/healthz", "/readyz"})
+MAX_BODY = 64 * 1024
+DROP = "orgstead.drop"
+REQUEST_ID = b"x-ms-service-request-id"
+
+
+class Watched:
+    """An application with its admin plane."""
+
+    def __init__(
+        self, inner: Application, plane: Plane, guard: Guard, callers: Callers, config: Config
+    ) -> None:
+        self._inner = inner
+        self._plane = plane
+        self._guard = guard
+        self._callers = callers
+        self._config = config
+        self._trusted = frozenset(config.trusted_proxies)
+        self.background = inner.background
+        self.stop = inner.stop
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or scope["path"] in PROBES:
+            await self._inner(scope, receive, send)
+            return
+        if scope["path"].startswith(PLANE) or scope["path"] == PLANE[:-1]:
+            await self._steer(scope, receive, send)
+            return
+        plane = self._plane
+        path = scope["raw_path"].decode("latin-1")
+        note = Note(plane.clock(), (scope["method"], path, scope["query_string"]))
+        scope["orgstead"] = note
+        began = time.perf_counter()
+
+        async def tell(message: Any) -> None:
+            if note.status == 0 and message["type"] == "http.response.start":
+                note.status = message["status"]
+                for name, value in message["headers"]:
+                    if name == REQUEST_ID:
+                        note.request_id = value.decode("latin-1")
+            elif note.status >= 400 and note.code is None:
+                note.code = _code(message.get("body", b""))
+            await send(message)
+
+        try:
+            if plane.injection.active:
+                await self._disturbed(scope, receive, tell, note, path)
+            else:
+                await self._passed(scope, receive, tell, note)
+        finally:
+            seconds = time.perf_counter() - began
+            note.milliseconds = 1000 * seconds
+            note.leave = None
+            plane.requests.add(note)
+            plane.metrics.note(scope["method"], note.status, seconds)
+
+    async def _passed(self, scope: Scope, receive: Receive, send: Send, note: Note) -> None:
+        gate = self._plane.gate
+        await gate.enter()
+        left = False
+
+        def leave() -> None:
+            nonlocal left
+            if not left:
+                left = True
+                gate.leave()
+
+        note.leave = leave
+        try:
+            await self._inner(scope, receive, send)
+        finally:
+            leave()
+
+    # -- faults on purpose ---------------------------------------------------------------------------------------
+    async def _disturbed(self, scope: Scope, receive: Receive, send: Send, note: Note, path: str) -> None:
+        rule = await self._rule(scope, path)
+        if rule is None:
+            await self._passed(scope, receive, send, note)
+            return
+        note.injected = rule.id
+        if rule.asked.latency:
+            await asyncio.sleep(rule.asked.latency)
+        if rule.asked.drop == "after":
+
+            async def swallow(message: Any) -> None:
+                return None
+
+            await self._passed(scope, receive, swallow, note)
+        if rule.asked.drop is not None:
+            await _drop(scope, receive)
+            return
+        given = rule.fault(path)
+        if given is None:
+            await self._passed(scope, receive, send, note)
+            return
+        error, headers = given
+        if path.startswith("/api/"):
+            identifier = new_id()
+            reply = failure(error)
+            own = (*COMMON, *CORS, ("x-ms-service-request-id", identifier), ("REQ_ID", identifier))
+            await send_answer(send, reply.status, (*reply.headers, *headers, *own), reply.body)
+            return
+        # Elsewhere it is the authorization server that fails: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+        said = {
+            "error": "temporarily_unavailable"
+            if error.status >= 500 or error.status == 429
+            else "invalid_request",
+            "error_description": error.message,
+        }
+        kind = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
+        await send_answer(send, error.status, (*kind, *headers), dump(said))
+
+    async def _rule(self, scope: Scope, path: str) -> Rule | None:
+        tables = self._plane.engine.schema.tables
+
+        def segment(name: str) -> str:
+            table = tables.get(name)
+            return name if table is None or table.entity_set is None else table.entity_set
+
+        fitting = [rule for rule in self._plane.injection.active if rule.fits(scope["method"], path, segment)]
+        if any(rule.asked.user is not None for rule in fitting):
+            user = await self._user(scope)
+            fitting = [rule for rule in fitting if rule.asked.user is None or rule.asked.user.lower() == user]
+        return self._plane.injection.strike(fitting)
+
+    async def _user(self, scope: Scope) -> str | None:
+        """Who asks; None when that cannot be told."""
+        with suppress(Fault):
+            headers = headers_of(scope)
+            origin = origin_of(scope, headers, base_url=self._config.base_url, trusted=self._trusted)
+            found = await self._callers.find(headers.get("authorization"), self._inner.audiences(origin))
+            return (await self._callers.acting(found, headers)).user_id
+        return None
+
+    # -- the plane -----------------------------------------------------------------------------------------------
+    async def _steer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            answer = await self._answer(scope, receive)
+        except ConnectionResetError:
+            return
+        except Refused as error:
+            answer = refusal(error)
+        except Fault as error:
+            hint = f" {error.hint}" if error.hint else ""
+            answer = refusal(Refused(error.status, error.name, error.message + hint))
+        except Exception as error:
+            log.error("the admin plane failed", exc_info=error)
+            answer = refusal(Refused(500, "unexpected", "The admin plane failed; the server's log says why."))
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        await send_answer(send, answer.status, answer.headers, body)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Any:
+        headers = headers_of(scope)
+        self._guard.check(self._origins(scope, headers), headers)
+        found, places = find_route(scope["method"], scope["path"][len(PLANE) :])
+        body = await read_body(receive, headers, MAX_BODY) if found.method in ("POST", "PUT") else b""
+        if body and "content-type" not in headers:
+            raise Refused(415, "not_json", "The admin plane takes bodies of the type application/json.")
+        return await found.run(self._plane, Call(places, read_query(scope["query_string"]), body))
+
+    def _origins(self, scope: Scope, headers: Mapping[str, str]) -> tuple[str, ...]:
+        """Where a page of this server's own comes from."""
+        seen = origin_of(scope, headers, base_url=self._config.base_url, trusted=self._trusted)
+        return seen, f"{scope['scheme']}://{headers.get('host', '')}"
+
+
+async def _drop(scope: Scope, receive: Receive) -> None:
+    """End the connection without an answer. Raises ConnectionAbortedError where that cannot be done."""
+    extension = scope.get("extensions", {}).get(DROP)
+    if extension is None:
+        raise ConnectionAbortedError("dropped on purpose")
+    extension["abort"]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _code(body: bytes) -> str | None:
+    """The code in the body of a failure, of the Web API or of the authorization server."""
+    try:
+        error = msgspec.json.decode(body)["error"]
+        code = error["code"] if isinstance(error, dict) else error
+    except (msgspec.DecodeError, KeyError, TypeError, UnicodeDecodeError):
+        return None
+    return code[:100] if isinstance(code, str) else None
