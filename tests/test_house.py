@@ -52,6 +52,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     # Speaks to a running server over HTTP: what tests import needs nothing of the server's.
     "testing": frozenset({"errors"}),
     "ui": frozenset({"client"}),
+    "founding": frozenset({"errors", "config", "model", "engine", "identity", "solutions"}),
     "filling": frozenset({"errors", "model", "engine", "solutions"}),
     "app": EVERYTHING,
     "cli": EVERYTHING,

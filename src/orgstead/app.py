@@ -4,16 +4,13 @@ import asyncio
 import gc
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 from orgstead.config import MEMORY, Config, ConfigError
 from orgstead.engine import rules
-from orgstead.engine.callers import among
-from orgstead.engine.context import SYSTEM
 from orgstead.engine.copies import PinnedBlobs
 from orgstead.engine.handlers import (
     bulk,
@@ -45,9 +42,7 @@ from orgstead.engine.ports import Clock, Store
 from orgstead.engine.steps import Steps
 from orgstead.extensions import functions, load_extensions, steps
 from orgstead.filling import fill
-from orgstead.identity import (
-    Application as Registration,
-)
+from orgstead.founding import found_or_upgrade
 from orgstead.identity import (
     AuthorizationServer,
     BearerVerifier,
@@ -56,21 +51,16 @@ from orgstead.identity import (
     IdentityConfig,
     KeyRing,
     MemoryKeyStore,
-    Secret,
     ensure_certificates,
-    hash_secret,
     open_keys,
 )
 from orgstead.identity.development import (
-    ADMIN_OBJECT_ID,
     ADMIN_PASSWORD,
     CLIENT_ID,
     CLIENT_SECRET,
     PUBLIC_CLIENT_ID,
-    development_applications,
 )
 from orgstead.languages.fetchxml import parse_fetchxml, print_fetchxml
-from orgstead.model.schema import Schema
 from orgstead.server.addresses import LOOPBACK
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
@@ -90,19 +80,10 @@ from orgstead.server.plane.watch import Watched
 from orgstead.server.run import Listener, bind
 from orgstead.server.run import serve as listen
 from orgstead.server.usage import rules_of
-from orgstead.solutions.first import FirstIds, first_messages, user_messages
-from orgstead.solutions.load import load_base
-from orgstead.solutions.messages import message_rows
-from orgstead.solutions.sample import sample_messages
-from orgstead.solutions.security import privilege_messages, role_messages
-from orgstead.solutions.upgrade import base_digest, with_missing
 from orgstead.store.open import open_blobs, open_store
 
 __all__ = ["Organisation", "build_application", "make_certificates", "open_organisation", "serve"]
 
-# The setting that a founded organisation has: the digest of the shipped definitions.
-FOUNDED = "base_digest"
-MAX_PRIVILEGES = MAX_MESSAGES = 100_000
 # New objects that hold others, such as rows, after which Python looks for cycles among them.
 MANY_OBJECTS = 10_000
 
@@ -159,14 +140,7 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
         shared=config.database_url is not None,
     )
     directory = RowDirectory(engine)
-    if _digest(store) != base_digest():
-        with store.alone():
-            found = _digest(store)
-            if found is None:
-                _found(engine, directory, config)
-            elif found != base_digest():
-                _upgrade(engine)
-        engine.schema = store.load_schema()
+    found_or_upgrade(engine, directory, config)
     keys = open_keys(MemoryKeyStore() if config.data == MEMORY else FileKeyStore(Path(config.data) / "keys"))
     return Organisation(
         config=config,
@@ -188,120 +162,6 @@ def _callouts(config: Config) -> Callouts:
         raise ConfigError(f"callouts_ca: {config.callouts_ca} holds no certificates ({error}).") from error
     except ValueError as error:
         raise ConfigError(f"callouts_allowed: {error}.") from error
-
-
-def _digest(store: Store) -> str | None:
-    """Which shipped definitions the organisation was founded with or last brought up to; None before that."""
-    with store.read() as unit:
-        return unit.read_setting(FOUNDED)
-
-
-def _upgrade(engine: Engine) -> None:
-    """Put in what this version ships and an older one did not: definitions, privileges, what the first roles hold."""
-    store = engine.store
-    with store.write() as unit:
-        current = store.load_schema()
-        new = with_missing(current, load_base())
-        # What has changed by it is not noted one by one: whoever keeps definitions reads them all again.
-        unit.migrate(current, replace(new, history={}, forgotten=new.version))
-    schema = engine.schema = store.load_schema()
-    privileges = schema.tables["privilege"]
-    with store.read() as unit:
-        ids = unit.find(privileges, {}, MAX_PRIVILEGES)
-        known = {row[0] for row in unit.fetch(among(privileges, privileges.primary_id, "name"), [tuple(ids)])}
-        there = set(unit.find(schema.tables["role"], {"parentroleid": None}, MAX_PRIVILEGES))
-        told = {
-            id
-            for name in ("sdkmessage", "sdkmessagefilter")
-            for id in unit.find(schema.tables[name], {}, MAX_MESSAGES)
-        }
-    messages = [*privilege_messages(schema, known), *message_rows(schema, engine.messages.values(), told)]
-    if not known:
-        messages += role_messages(schema, there)
-    engine.run(messages, SYSTEM)
-    with store.write() as unit:
-        unit.write_setting(FOUNDED, base_digest())
-
-
-def _found(engine: Engine, directory: RowDirectory, config: Config) -> None:
-    """Make a new organisation: tables, first rows, whoever may sign in, sample rows.
-
-    It takes several transactions; the mark at the end says that all are done. What an earlier attempt left without
-    it is removed.
-    """
-    base = load_base()
-    with engine.store.write() as unit:
-        left = engine.store.load_schema()
-        if left.version:
-            cleared = replace(Schema.empty(), version=left.version + 1)
-            unit.migrate(left, cleared)
-            left, base = cleared, replace(base, version=left.version + 2)
-        unit.migrate(left, base)
-    engine.schema = engine.store.load_schema()
-    base = engine.schema
-    founder = replace(
-        SYSTEM,
-        user_id=FirstIds.system_user,
-        business_unit_id=FirstIds.business_unit,
-        organization_id=FirstIds.organization,
-        currency_id=FirstIds.currency,
-    )
-    engine.run(
-        [*first_messages(config.organization_name), *message_rows(base, engine.messages.values())], founder
-    )
-    engine.run([*privilege_messages(base), *role_messages(base)], founder)
-    password = config.admin_password or (ADMIN_PASSWORD if config.dev else None)
-    if password:
-        engine.run(
-            list(
-                user_messages(
-                    FirstIds.administrator,
-                    upn=config.admin_upn,
-                    object_id=ADMIN_OBJECT_ID,
-                    first_name=config.organization_name,
-                    last_name="Administrator",
-                )
-            ),
-            founder,
-        )
-        directory.set_password(FirstIds.administrator, hash_secret(password))
-    for registration in _registrations(config):
-        directory.add_application(registration)
-        if not registration.public:
-            engine.run(
-                list(
-                    user_messages(
-                        FirstIds.application_user,
-                        upn=f"app_{registration.client_id}@{config.tenant_names[0] if config.tenant_names else 'apps'}",
-                        object_id=registration.object_id,
-                        first_name="#",
-                        last_name=registration.display_name,
-                        application_id=registration.client_id,
-                    )
-                ),
-                founder,
-            )
-    if config.sample:
-        engine.run(list(sample_messages()), replace(founder, user_id=FirstIds.administrator))
-    with engine.store.write() as unit:
-        unit.write_setting(organization.TENANT, config.tenant_id)
-        unit.write_setting(FOUNDED, base_digest())
-
-
-def _registrations(config: Config) -> Iterator[Registration]:
-    """The applications that a new organisation knows."""
-    if config.client_id and config.client_secret:
-        yield Registration(
-            client_id=config.client_id,
-            object_id=str(uuid4()),
-            display_name="First application",
-            secrets=(Secret(hash=hash_secret(config.client_secret)),),
-        )
-    if config.dev:
-        confidential, public = development_applications()
-        if not config.client_id:
-            yield confidential
-        yield public
 
 
 def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Application | Watched:

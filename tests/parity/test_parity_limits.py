@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from orgstead.app import build_application
 from orgstead.identity.development import ADMIN_PASSWORD, CLIENT_ID, PUBLIC_CLIENT_ID, TENANT_ID
 from orgstead.server.asgi import Application
+from orgstead.server.plane.clock import AdjustableClock
 from tests.parity.conftest import ORIGIN, Answer, Web
 
 UPN = "admin@orgstead.localhost"
@@ -55,7 +56,8 @@ def guarded(web: Web, **settings: Any) -> Iterator[Guarded]:
     assert web.organisation is not None
     clock = Clock()
     config = replace(web.organisation.config, **{"limits": "on", **settings})
-    application = build_application(replace(web.organisation, config=config), [ORIGIN], clock=clock)
+    organisation = replace(web.organisation, config=config, clock=AdjustableClock(clock))
+    application = build_application(organisation, [ORIGIN])
     with TestClient(application, base_url=ORIGIN) as client:
         yield Guarded(Web(client, web.organisation), clock, application)
 

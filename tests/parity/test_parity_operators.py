@@ -204,7 +204,7 @@ def rows(
     url = new_postgres_database() if request.param == "postgres" else None
     config = Config(data=str(tmp_path_factory.mktemp("organisation")), database_url=url, sample=False)
     organisation = open_organisation(config, clock=NOW.timestamp)
-    application = build_application(organisation, [ORIGIN], clock=NOW.timestamp)
+    application = build_application(organisation, [ORIGIN])
     with TestClient(application, base_url=ORIGIN) as client:
         yield fill(Web(client, organisation))
     organisation.close()

@@ -6,7 +6,6 @@ the dialect (on SQLite text beyond ASCII, on PostgreSQL numbers that are no 64-b
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from orgstead.errors import fault
@@ -41,12 +40,11 @@ from orgstead.model.plan import (
 )
 from orgstead.store.dialect import Dialect
 from orgstead.store.forms import TABLE_SUFFIX, TEXT, Convert, kind, row_decoder
+from orgstead.store.identifiers import quoted
 from orgstead.store.patterns import bounded
 
-__all__ = ["Compiled", "compile_count", "compile_plan", "flat_outputs", "quoted", "short"]
+__all__ = ["Compiled", "compile_count", "compile_plan", "flat_outputs"]
 
-# PostgreSQL cuts longer names off.
-MAX_NAME = 63
 MIRRORED: dict[Comparison, Comparison] = {
     "eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge",
 }  # fmt: skip
@@ -67,20 +65,6 @@ class Compiled:
             values[index] if encode is None or values[index] is None else encode(values[index])
             for index, encode in self.params
         ]
-
-
-def quoted(name: str) -> str:
-    """A name as SQL has it. Names come from the schema, which admits letters, digits and underscores only."""
-    if '"' in name or "\x00" in name:
-        raise ValueError(name)
-    return f'"{short(name)}"'
-
-
-def short(name: str) -> str:
-    """A name that is too long for a database, with a part of its hash for the end."""
-    return (
-        name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 9]}_{sha256(name.encode()).hexdigest()[:8]}"
-    )
 
 
 def flat_outputs(plan: Plan) -> list[Output]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from orgstead.errors import fault
 from orgstead.model.schema import Column, Key, ManyToMany, Schema, Table
-from orgstead.store.compile import quoted
 from orgstead.store.dialect import Dialect
 from orgstead.store.forms import TABLE_SUFFIX, form, places
+from orgstead.store.identifiers import quoted
 
 __all__ = ["guards", "kept", "key_index", "statements"]
 

@@ -17,8 +17,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from orgstead.errors import fault
 from orgstead.model.schema import Schema, Table
 from orgstead.store import saved
-from orgstead.store.compile import quoted
 from orgstead.store.dialect_postgres import COLLATIONS, PostgreSQL, array
+from orgstead.store.identifiers import quoted
 from orgstead.store.session import Connection, Lost, Session
 from orgstead.store.snapshots_postgres import PostgresSnapshots
 from orgstead.store.statements import Line, Statements

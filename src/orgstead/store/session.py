@@ -17,8 +17,8 @@ from psycopg.types.string import TextLoader
 
 from orgstead.errors import Fault, fault
 from orgstead.model.schema import Table
-from orgstead.store.compile import short
 from orgstead.store.ddl import key_index
+from orgstead.store.identifiers import short
 
 __all__ = ["Connection", "Lost", "Session"]
 

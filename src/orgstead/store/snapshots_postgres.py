@@ -13,7 +13,7 @@ from time import time
 from orgstead.engine.ports import Snapshot
 from orgstead.model.schema import Schema, Table
 from orgstead.store import saved
-from orgstead.store.compile import quoted, short
+from orgstead.store.identifiers import quoted, short
 from orgstead.store.unit import BaseUnit
 
 __all__ = ["PostgresSnapshots"]

@@ -13,7 +13,7 @@ import apsw
 
 from orgstead.engine.ports import Snapshot
 from orgstead.store import saved
-from orgstead.store.compile import quoted
+from orgstead.store.identifiers import quoted
 
 __all__ = ["SQLiteSnapshots"]
 

@@ -19,8 +19,8 @@ from orgstead.errors import Fault, fault
 from orgstead.model.plan import Col, Plan, likes
 from orgstead.model.schema import Schema, Table
 from orgstead.store import saved
-from orgstead.store.compile import short
 from orgstead.store.dialect_sqlite import SQLite
+from orgstead.store.identifiers import short
 from orgstead.store.larger_sums import LargerSums
 from orgstead.store.patterns import python_pattern
 from orgstead.store.snapshots_sqlite import SQLiteSnapshots

@@ -8,10 +8,11 @@ from typing import Any
 from orgstead.model.plan import Param, Plan
 from orgstead.model.record import Ref
 from orgstead.model.schema import Column, Table
-from orgstead.store.compile import Compiled, compile_count, compile_plan, quoted
+from orgstead.store.compile import Compiled, compile_count, compile_plan
 from orgstead.store.ddl import kept
 from orgstead.store.dialect import Dialect
 from orgstead.store.forms import TABLE_SUFFIX, TEXT, Convert
+from orgstead.store.identifiers import quoted
 
 __all__ = ["Line", "Look", "Statements"]
 

@@ -19,6 +19,7 @@ from orgstead.wire.odata.paths import Segment
 from orgstead.wire.odata.payload import Origin, decode_object, decode_record, read_reference
 from orgstead.wire.odata.prefer import Match, Prefer, parse_match
 from orgstead.wire.odata.request import Operation, Request
+from orgstead.wire.odata.resolve import resolve
 from orgstead.wire.odata.response import Reply, Shape
 
 __all__ = ["Reader"]
@@ -177,4 +178,4 @@ class Reader:
 
 def _read_options(text: str, table: Table, names: Names, *, max_chars: int) -> tuple[QueryOptions, Query]:
     options = parse_options(text, table.logical_name, max_chars=max_chars)
-    return options, names.resolve(options.query)
+    return options, resolve(names, options.query)
