@@ -48,3 +48,15 @@ def test_a_managed_property_is_an_object_and_filters_by_its_value(web: Web) -> N
     }
     rows = web.get("webresourceset?$select=name,iscustomizable&$filter=ishidden/Value eq false").rows
     assert [(row["name"], row["iscustomizable"]["Value"]) for row in rows] == [("new_shown", True)]
+
+
+def test_an_empty_text_is_none(web: Web) -> None:
+    account = web.make("accounts", name="full", telephone1="", description="")
+    address = f"accounts({account})?$select=name,telephone1,description"
+    row = web.get(address).json
+    assert (row["telephone1"], row["description"]) == (None, None)
+    assert web.call("PATCH", f"accounts({account})", {"name": ""}).status == 204
+    assert web.call("PUT", f"accounts({account})/telephone1", {"value": ""}).status == 204
+    row = web.get(address).json
+    assert (row["name"], row["telephone1"]) == (None, None)
+    assert len(web.get(f"accounts?$filter=name eq null and accountid eq {account}").rows) == 1

@@ -66,7 +66,7 @@ def parse_datetime(text: str) -> datetime:
 
 
 def coerce(column: Column, value: Any, table: str) -> Any:
-    """The canonical form of ``value`` for ``column``; None stays None.
+    """The canonical form of ``value`` for ``column``; None stays None, and an empty text becomes it.
 
     Raises the faults InvalidValue, StringTooLong, ValueOutOfRange, DecimalValueOutOfRange, ChoiceOutOfRange,
     InvalidGuid.
@@ -92,7 +92,7 @@ def _short(value: Any) -> str:
 def _text(column: Column, table: str) -> Coerce:
     limit = column.max_length or DEFAULT_LENGTH.get(column.type, 100)
 
-    def text(value: Any) -> str:
+    def text(value: Any) -> str | None:
         if not isinstance(value, str):
             raise _invalid(column, value, table)
         if len(value) > limit:
@@ -104,7 +104,8 @@ def _text(column: Column, table: str) -> Coerce:
                 value.encode("utf-8")
             except UnicodeEncodeError:
                 raise _invalid(column, "text with an unpaired surrogate", table) from None
-        return value
+        # There is no empty text in Dataverse: it is null.
+        return value or None
 
     return text
 

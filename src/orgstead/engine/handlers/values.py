@@ -84,8 +84,7 @@ def bind_values(
     for name, convert, refers, needed in _steps(table, tuple(given), event, call.caller.system):
         value = given[name]
         if value is None:
-            if needed:
-                raise fault("MissingRequired", column=name, table=table.logical_name)
+            pass
         elif refers and isinstance(value, Ref):
             # Some relationships stand on plain ids.
             value = (
@@ -95,6 +94,9 @@ def bind_values(
             )
         else:
             value = convert(value)
+        # An empty text has become null.
+        if needed and value is None:
+            raise fault("MissingRequired", column=name, table=table.logical_name)
         values[name] = value
     return values
 
