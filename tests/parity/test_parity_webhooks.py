@@ -229,7 +229,7 @@ def test_a_named_message_is_told_with_its_parameters(web: Web, receiver: Receive
     }
     assert web.call("POST", "WinOpportunity", body).status == 204
     (post,) = receiver.wait(1)
-    assert (post.json["MessageName"], parameter(post, "Status")) == ("Win", 3)
+    assert (post.json["MessageName"], parameter(post, "Status")["Value"]) == ("Win", 3)
 
 
 def test_what_is_rolled_back_is_never_told(web: Web, receiver: Receiver) -> None:
