@@ -306,7 +306,7 @@ class _Compiler:
                 return f"({self.all_of(items)})" if items else "TRUE"
             case AnyOf(items):
                 parts = [self.verdict(item) for item in items]
-                return f"({' OR '.join(parts)})" if parts else "FALSE"
+                return self.dialect.either(parts) if parts else "FALSE"
             case NoneOf(item):
                 return f"(({self.verdict(item)}) IS NOT TRUE)"
             case Related():

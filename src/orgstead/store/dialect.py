@@ -69,6 +69,10 @@ class Dialect:
         """A parameter compared with an aggregate or a part of a date."""
         return placeholder
 
+    def either(self, parts: Sequence[str]) -> str:
+        """Whether one of the conditions holds."""
+        return f"({' OR '.join(parts)})"
+
     def order(self, text: str, *, descending: bool, nullable: bool) -> str:
         """A sort key; nulls are the smallest."""
         return f"{text} {'DESC' if descending else 'ASC'}"

@@ -25,6 +25,7 @@ from orgstead.store.larger_sums import LargerSums
 from orgstead.store.patterns import python_pattern
 from orgstead.store.snapshots_sqlite import SQLiteSnapshots
 from orgstead.store.statements import Line, Statements
+from orgstead.store.two_ways import Pace, Ways, has_two_ways
 from orgstead.store.unit import BaseUnit
 
 __all__ = ["MEMORY", "SQLiteStore", "SQLiteUnit"]
@@ -54,6 +55,7 @@ SHORT_PATTERN = 100
 
 _statements = Statements(SQLite())
 _larger_sums = Statements(LargerSums())
+_ways = Ways(_statements)
 
 
 class SQLiteStore:
@@ -126,12 +128,12 @@ class SQLiteStore:
         nested = connection.in_transaction
         try:
             if budget is not None:
-                connection.set_progress_handler(_Budget(), max(1, budget // STRIDES))
+                pace = Pace(connection, _Budget(), max(1, budget // STRIDES))
             else:
-                connection.set_progress_handler(_Deadline(self._query_seconds), STEPS_PER_LOOK)
+                pace = Pace(connection, _Deadline(self._query_seconds), STEPS_PER_LOOK)
             if not nested:
                 connection.execute("BEGIN")
-            yield SQLiteUnit(connection, short=budget is not None and budget < LONG_BUDGET)
+            yield SQLiteUnit(connection, short=budget is not None and budget < LONG_BUDGET, pace=pace)
         except apsw.InterruptError as error:
             if budget is None:
                 raise fault("SqlTimeout") from error
@@ -204,11 +206,17 @@ class SQLiteUnit(BaseUnit):
     """One transaction on one connection."""
 
     def __init__(
-        self, connection: apsw.Connection, statements: Statements = _statements, *, short: bool = False
+        self,
+        connection: apsw.Connection,
+        statements: Statements = _statements,
+        *,
+        short: bool = False,
+        pace: Pace | None = None,
     ) -> None:
         super().__init__(statements)
         self._connection = connection
         self._short = short
+        self._pace = pace
         self._version: int | None = None
 
     def rows(self, sql: str, arguments: Sequence[Any]) -> Iterable[Sequence[Any]]:
@@ -241,10 +249,23 @@ class SQLiteUnit(BaseUnit):
     def fetch(self, plan: Plan, params: Sequence[Any]) -> list[Sequence[Any]]:
         """Run a plan. Raises BudgetExceeded in a short unit when matching texts may take long."""
         self._leave_matching(plan, params)
+        if self._pace is not None and plan.limit is not None and has_two_ways(plan):
+            return self._race(self._pace, plan, params, params[plan.limit.index])
         try:
             return super().fetch(plan, params)
         except apsw.SQLError as error:
             return self._for_larger_sums(error).fetch(plan, params)
+
+    def _race(self, pace: Pace, plan: Plan, params: Sequence[Any], limit: int) -> list[Sequence[Any]]:
+        """Run a plan by whichever of two ways ends first."""
+        for statements, steps in _ways.turns(plan, limit):
+            with pace.turn(steps) as turn:
+                try:
+                    return SQLiteUnit(self._connection, statements).fetch(plan, params)
+                except apsw.InterruptError:
+                    if turn.late:
+                        raise
+        raise AssertionError("turns have no end")
 
     def count(self, plan: Plan, params: Sequence[Any], limit: int | None) -> int:
         """Count the rows of a plan. Raises BudgetExceeded as ``fetch`` does."""
