@@ -6,14 +6,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from bench import report, special, wrk
+from bench import own, report, special, wrk
 from bench.operations import OPERATIONS, Operation
 from bench.process import Process
 from bench.servers import SERVERS, Server
 from bench.special import Bench
 
 WORK: Final = Path(__file__).with_name(".work")
-SPECIAL: Final = {"walk": special.walk, "load": special.load}
+SPECIAL: Final = {
+    "walk": special.walk,
+    "aggregate": own.aggregate,
+    "restricted": own.restricted,
+    "delta": own.delta,
+    "upsert": own.upsert,
+    "load": special.load,
+}
 NAMES: Final = (*OPERATIONS, *SPECIAL)
 
 
@@ -30,7 +37,11 @@ def main() -> None:
             benches.append(bench(server, process, options))
         for name in names:
             if name in SPECIAL:
-                SPECIAL[name](benches, run)
+                try:
+                    SPECIAL[name](benches, run)
+                except (OSError, RuntimeError) as error:
+                    run.notes.append(f"{name} failed: {error}.")
+                    print(f"{name}: {error}", file=sys.stderr)
                 continue
             run.lines.append(measure(OPERATIONS[name], benches, options.rows))
             if name == "page" and "ceiling" in options.only:

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Final
 
 __all__ = [
-    "ACCOUNT", "CONTACT", "SYSTEM", "WRITABLE", "Row", "Value", "account", "account_id", "accounts",
+    "ACCOUNT", "CONTACT", "READER", "SYSTEM", "WRITABLE", "Row", "Value", "account", "account_id", "accounts",
     "contact", "contact_id", "contacts",
 ]  # fmt: skip
 
@@ -41,6 +41,9 @@ SYSTEM: Final = frozenset(
 )
 # What the create benchmarks send: no key and no lookup, so that all servers do the same work.
 WRITABLE: Final = tuple(c for c in ACCOUNT if c not in SYSTEM | {"accountid", "primarycontactid"})
+
+# Who owns every second account in Orgstead, and reads no others.
+READER: Final = "reader@bench.example"
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 CITIES: Final = (

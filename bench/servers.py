@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -154,13 +154,44 @@ class Orgstead(Server):
                 self.authorization(process.url),
                 ("Content-Type", "application/json"),
             )
+
+            def post(path: str, body: Any) -> Any:
+                sent = json.dumps(body, ensure_ascii=False).encode()
+                request = Request(method="POST", path=self.spelling.root + path, headers=headers, body=sent)
+                answer = once(process.url, request)
+                if answer.status // 100 != 2:
+                    raise RuntimeError(f"{path}: {answer.status} {answer.body[:1000]!r}")
+                return json.loads(answer.body or b"null")
+
+            reader = self.reader(process.url, headers, post)
             for table, made in (("contacts", rows.contacts(count)), ("accounts", rows.accounts(count))):
                 while part := [written(table, row) for row in islice(made, 1000)]:
-                    path = f"{self.spelling.root}/{table}/Microsoft.Dynamics.CRM.CreateMultiple"
-                    body = json.dumps({"Targets": part}, ensure_ascii=False).encode()
-                    answer = once(process.url, Request(method="POST", path=path, headers=headers, body=body))
-                    if answer.status != 200:
-                        raise RuntimeError(f"{path}: {answer.status} {answer.body[:1000]!r}")
+                    if table == "accounts":
+                        for row in part[1::2]:
+                            row["ownerid@odata.bind"] = f"/systemusers({reader})"
+                    post(f"/{table}/Microsoft.Dynamics.CRM.CreateMultiple", {"Targets": part})
+
+    def reader(self, url: str, headers: tuple[tuple[str, str], ...], post: Callable[[str, Any], Any]) -> str:
+        """The id of a new user with the role Basic User, who reads what is theirs."""
+
+        def get(path: str) -> Any:
+            return json.loads(once(url, Request(path=self.spelling.root + path, headers=headers)).body)
+
+        unit = get("/WhoAmI")["BusinessUnitId"]
+        user = {
+            "firstname": "Bench",
+            "lastname": "Reader",
+            "domainname": rows.READER,
+            "businessunitid@odata.bind": f"/businessunits({unit})",
+        }
+        post("/systemusers", user)
+        [made] = get(f"/systemusers?$select=systemuserid&$filter=domainname%20eq%20%27{rows.READER}%27")[
+            "value"
+        ]
+        [role] = get("/roles?$select=roleid&$filter=name%20eq%20%27Basic%20User%27")["value"]
+        tie = {"@odata.id": f"{url}{self.spelling.root}/roles({role['roleid']})"}
+        post(f"/systemusers({made['systemuserid']})/systemuserroles_association/$ref", tie)
+        return str(made["systemuserid"])
 
     def start(self, data: Path) -> Process:
         options = ["--http-port", "0", "--https-port", "0", "--no-sample"]
