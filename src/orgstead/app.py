@@ -1,7 +1,6 @@
 """The composition root: a configuration becomes an organisation, and an organisation a server."""
 
 import asyncio
-import gc
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -77,15 +76,12 @@ from orgstead.server.outside import Endpoints
 from orgstead.server.plane.build import with_plane
 from orgstead.server.plane.clock import AdjustableClock
 from orgstead.server.plane.watch import Watched
-from orgstead.server.run import Listener, bind
+from orgstead.server.run import Listener, bind, collect_rarely
 from orgstead.server.run import serve as listen
 from orgstead.server.usage import rules_of
 from orgstead.store.open import open_blobs, open_store
 
 __all__ = ["Organisation", "build_application", "make_certificates", "open_organisation", "serve"]
-
-# New objects that hold others, such as rows, after which Python looks for cycles among them.
-MANY_OBJECTS = 10_000
 
 # Importing them registers what they handle.
 REGISTERED = (
@@ -229,18 +225,11 @@ def serve(config: Config, announce: Callable[[str], None]) -> None:
         ]
         application = build_application(organisation, urls)
         announce(_greeting(config, http.port, https.port, certificates))
-        _collect_rarely()
+        collect_rarely()
         with Housekeeping(organisation.engine):
             asyncio.run(_answer(application, [http, https]))
     finally:
         organisation.close()
-
-
-def _collect_rarely() -> None:
-    """Let collections leave out what is here for good, the schema above all, and wait for more than a page of rows."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(MANY_OBJECTS)
 
 
 async def _answer(application: Application | Watched, listeners: Sequence[Listener]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +14,11 @@ import uvicorn
 
 from orgstead.server.protocol import HEAD_SECONDS, bounded
 
-__all__ = ["Listener", "bind", "serve"]
+__all__ = ["Listener", "bind", "collect_rarely", "serve"]
 
 BACKLOG = 2048
+# New objects that hold others, such as rows, after which Python looks for cycles among them.
+MANY_OBJECTS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,13 @@ def bind(host: str, port: int) -> socket.socket:
         raise OSError(error.errno, f"Cannot listen on port {port}: {error.strerror}", host) from error
     made.setblocking(False)
     return made
+
+
+def collect_rarely() -> None:
+    """Let collections leave out what is here for good, the schema above all, and wait for more than a page of rows."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(MANY_OBJECTS)
 
 
 class _Server(uvicorn.Server):

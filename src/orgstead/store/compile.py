@@ -130,11 +130,10 @@ class _Compiler:
         return self.done(sql, outputs)
 
     def count(self, limited: bool) -> Compiled:
-        plan = self.plan
+        plan, body = self.plan, self.body()
         totals = any(isinstance(output.of, Agg) for output in plan.outputs)
         grouped = plan.distinct or plan.groups or plan.having or totals
         limit = self.number("limit", -1, self.dialect.encoder(None)) if limited else ""
-        body = self.body()
         if not grouped and not limit:
             return self.done(f"SELECT count(*){body}", [])
         if not grouped and not plan.joins and plan.where is None and plan.seek is None:
@@ -305,8 +304,7 @@ class _Compiler:
             case AllOf(items):
                 return f"({self.all_of(items)})" if items else "TRUE"
             case AnyOf(items):
-                parts = [self.verdict(item) for item in items]
-                return self.dialect.either(parts) if parts else "FALSE"
+                return self.dialect.either([self.verdict(item) for item in items]) if items else "FALSE"
             case NoneOf(item):
                 return f"(({self.verdict(item)}) IS NOT TRUE)"
             case Related():

@@ -22,10 +22,11 @@ from orgstead.store import saved
 from orgstead.store.dialect_sqlite import SQLite
 from orgstead.store.identifiers import short
 from orgstead.store.larger_sums import LargerSums
+from orgstead.store.pace import STRIDES, Budget, Deadline, Pace
 from orgstead.store.patterns import python_pattern
 from orgstead.store.snapshots_sqlite import SQLiteSnapshots
 from orgstead.store.statements import Line, Statements
-from orgstead.store.two_ways import Pace, Ways, has_two_ways
+from orgstead.store.two_ways import Ways, has_two_ways
 from orgstead.store.unit import BaseUnit
 
 __all__ = ["MEMORY", "SQLiteStore", "SQLiteUnit"]
@@ -42,9 +43,6 @@ LOG_PAGES = 4000
 KEPT_STATEMENTS = 256
 COUNTER = "change_number"
 SNAPSHOTS = "snapshots"
-# SQLite counts steps per statement and from where the last run of the same text ended: a small stride keeps the
-# error of a budget small.
-STRIDES = 16
 # Dataverse gives a query two minutes; the clock is looked at after so many steps.
 QUERY_SECONDS = 120
 STEPS_PER_LOOK = 1_000_000
@@ -128,9 +126,9 @@ class SQLiteStore:
         nested = connection.in_transaction
         try:
             if budget is not None:
-                pace = Pace(connection, _Budget(), max(1, budget // STRIDES))
+                pace = Pace(connection, Budget(), max(1, budget // STRIDES))
             else:
-                pace = Pace(connection, _Deadline(self._query_seconds), STEPS_PER_LOOK)
+                pace = Pace(connection, Deadline(self._query_seconds), STEPS_PER_LOOK)
             if not nested:
                 connection.execute("BEGIN")
             yield SQLiteUnit(connection, short=budget is not None and budget < LONG_BUDGET, pace=pace)
@@ -328,31 +326,6 @@ def _write_ahead(connection: apsw.Connection) -> None:
             if time.monotonic() > end:
                 raise
         time.sleep(RETRY_SECONDS)
-
-
-class _Deadline:
-    """A progress handler that ends a unit of work after so many seconds."""
-
-    __slots__ = ("_end",)
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    def __call__(self) -> bool:
-        return time.monotonic() > self._end
-
-
-class _Budget:
-    """A progress handler that ends a unit of work after so many calls."""
-
-    __slots__ = ("_left",)
-
-    def __init__(self) -> None:
-        self._left = STRIDES
-
-    def __call__(self) -> bool:
-        self._left -= 1
-        return self._left <= 0
 
 
 def _casefold(*values: Any) -> Any:

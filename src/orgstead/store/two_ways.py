@@ -7,24 +7,19 @@ kind, and on all other conditions. So both are gone in turn, each time for more 
 gone first the next time. That takes a few times as long as the shorter way, at most.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-
-import apsw
 
 from orgstead.model.plan import AllOf, AnyOf, OneOf, Plan, Test, Verdict, Within
 from orgstead.store.dialect_sqlite import SQLite
 from orgstead.store.statements import Statements
 
-__all__ = ["Pace", "Turn", "Ways", "has_two_ways"]
+__all__ = ["Ways", "has_two_ways"]
 
 # Steps of SQLite's virtual machine for the first turn: so many, and so many for each row that was asked for.
 FIRST_STEPS, ROW_STEPS = 20_000, 100
 # The next turn is so many times as long.
 LONGER = 4
-# After how many steps a turn looks whether it is over.
-STRIDE = 2_000
 MAX_KEPT = 2048
 
 
@@ -34,48 +29,6 @@ class InOrder(SQLite):
     def either(self, parts: Sequence[str]) -> str:
         # https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_
         return f"+{super().either(parts)}"
-
-
-class Pace:
-    """What ends a unit of work that takes too long: ``late`` is asked every ``stride`` steps."""
-
-    __slots__ = ("_connection", "late", "stride")
-
-    def __init__(self, connection: apsw.Connection, late: Callable[[], bool], stride: int) -> None:
-        self._connection = connection
-        self.late = late
-        self.stride = stride
-        connection.set_progress_handler(late, stride)
-
-    @contextmanager
-    def turn(self, steps: int) -> Iterator["Turn"]:
-        """Statements in this block end after so many steps, too."""
-        turn = Turn(self, steps)
-        self._connection.set_progress_handler(turn, STRIDE)
-        try:
-            yield turn
-        finally:
-            self._connection.set_progress_handler(self.late, self.stride)
-
-
-class Turn:
-    """A progress handler that ends a statement after so many steps. ``late``: the unit of work is over, too."""
-
-    __slots__ = ("_left", "_pace", "_since", "late")
-
-    def __init__(self, pace: Pace, steps: int) -> None:
-        self._pace = pace
-        self._left = steps
-        self._since = 0
-        self.late = False
-
-    def __call__(self) -> bool:
-        self._left -= STRIDE
-        self._since += STRIDE
-        if self._since >= self._pace.stride:
-            self._since = 0
-            self.late = self._pace.late()
-        return self.late or self._left <= 0
 
 
 class Ways:

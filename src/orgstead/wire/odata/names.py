@@ -4,7 +4,6 @@ Built once per schema version, table by table as they are asked for.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from orgstead.errors import Fault, fault
@@ -12,35 +11,15 @@ from orgstead.languages.odata import QueryOptions
 from orgstead.languages.odata.aliases import parameter_values, reference_option
 from orgstead.model.query import (
     Query,
-    ToMany,
-    ToOne,
 )
 from orgstead.model.schema import Column, Schema, Table
+from orgstead.wire.odata.alphabets import Alphabet, Navigation, alphabet
 
 __all__ = ["Names", "Navigation"]
 
 NAMESPACE = "Microsoft.Dynamics.CRM."
 MAX_CACHED = 2048
 MAX_CACHED_TEXT = 4096
-# What rows keep but the Web API never shows as a property.
-HIDDEN = frozenset({"partylist", "virtual"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Navigation:
-    """A navigation property: its exact name, the hop, the table at the other end, the relationship."""
-
-    name: str
-    link: ToOne | ToMany
-    target: str
-    relationship: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
-    table: Table
-    columns: Mapping[str, Column]
-    navigations: Mapping[str, Navigation]
 
 
 class Names:
@@ -49,7 +28,7 @@ class Names:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self._by_set = {t.entity_set: t for t in schema.tables.values() if not t.is_private}
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[str, Alphabet] = {}
         self._options: dict[tuple[str, str], tuple[QueryOptions, Query]] = {}
         self._members: dict[tuple[str, tuple[str, ...]], tuple[list[str], list[str]]] = {}
 
@@ -111,57 +90,11 @@ class Names:
         rel = self.schema.lookup_relationship(table, lookup, target)
         return rel.referencing_navigation if rel is not None else None
 
-    def _of(self, table: Table) -> _Table:
+    def _of(self, table: Table) -> Alphabet:
         found = self._tables.get(table.logical_name)
         if found is None:
-            found = self._tables[table.logical_name] = self._build(table)
+            found = self._tables[table.logical_name] = alphabet(self.schema, table)
         return found
-
-    def _build(self, table: Table) -> _Table:
-        columns: dict[str, Column] = {}
-        for column in table.columns.values():
-            if column.stored and column.read and column.type not in HIDDEN:
-                columns[f"_{column.name}_value" if column.is_lookup else column.name] = column
-        navigations: dict[str, Navigation] = {}
-        for rel in self.schema.referencing.get(table.logical_name, ()):
-            name = rel.referencing_navigation
-            navigations[name] = Navigation(
-                name=name,
-                link=ToOne(rel.referencing_attribute, rel.referenced),
-                target=rel.referenced,
-                relationship=rel.schema_name,
-            )
-        if "owner" in self.schema.tables:
-            for column in table.columns.values():
-                if column.type == "owner":
-                    # An owner's navigation property leads to the table that users and teams share.
-                    navigations[column.name] = Navigation(
-                        name=column.name, link=ToOne(column.name, "owner"), target="owner", relationship=""
-                    )
-        for rel in self.schema.referenced.get(table.logical_name, ()):
-            name = rel.referenced_navigation
-            if name:
-                navigations.setdefault(
-                    name,
-                    Navigation(
-                        name=name,
-                        link=ToMany(rel.schema_name),
-                        target=rel.referencing,
-                        relationship=rel.schema_name,
-                    ),
-                )
-        for many in self.schema.crossing.get(table.logical_name, ()):
-            ends = (
-                (many.entity1, many.entity1_navigation, many.entity2),
-                (many.entity2, many.entity2_navigation, many.entity1),
-            )
-            for index, (entity, name, other) in enumerate(ends):
-                if entity == table.logical_name and name:
-                    link = ToMany(many.schema_name, reverse=index == 1)
-                    navigations.setdefault(
-                        name, Navigation(name=name, link=link, target=other, relationship=many.schema_name)
-                    )
-        return _Table(table=table, columns=columns, navigations=navigations)
 
     def members(self, table: Table, keys: tuple[str, ...]) -> tuple[list[str], list[str]]:
         """The members of a JSON object, kept by its keys: plain values of columns, and all others."""
