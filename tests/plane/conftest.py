@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from orgstead.app import build_application, open_organisation
+from orgstead.app import Organisation, build_application, open_organisation
 from orgstead.config import Config
 from tests.parity.conftest import ORIGIN, Web
 
@@ -16,6 +16,10 @@ KINDS = ("memory", "sqlite", "postgres")
 
 class PlaneWeb(Web):
     """A client that is signed in, and steers."""
+
+    def __init__(self, client: TestClient, organisation: Organisation | None = None) -> None:
+        super().__init__(client, organisation)
+        self.first = self.token
 
     def plane(
         self, method: str, path: str, body: Any = None, *, status: int | None = None, **headers: str
@@ -55,6 +59,7 @@ def web(opened: PlaneWeb) -> PlaneWeb:
         if each["name"] != "start":
             opened.plane("DELETE", f"snapshots/{each['name']}")
     opened.plane("POST", "reset")
+    opened.token = opened.first
     return opened
 
 

@@ -13,7 +13,7 @@ HOUR, DAY = 3_600, 86_400
 def test_time_stamps_follow_the_clock(web: PlaneWeb) -> None:
     shown = web.plane("PUT", "clock", {"now": "2031-05-06T07:08:09+02:00", "frozen": True})
     assert (shown["now"], shown["frozen"]) == ("2031-05-06T05:08:09.000Z", True)
-    assert web.plane("GET", "clock") == web.plane("GET", "clock")
+    assert web.plane("GET", "clock")["now"] == shown["now"]
     web.token = _token(web)
     for _ in range(2):
         id = web.make("accounts", name="Then")

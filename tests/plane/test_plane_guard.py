@@ -93,7 +93,7 @@ def test_the_plane_lists_what_there_is_and_says_how_it_is_asked(web: PlaneWeb) -
     assert web.plane("GET", "nothing", status=404)["error"]["code"] == "unknown_path"
     assert web.plane("GET", "reset", status=405)["error"]["code"] == "wrong_method"
     assert web.plane("PATCH", "clock", status=405)["error"]["code"] == "wrong_method"
-    assert web.client.get("/_orgstead").status_code == 404
+    assert web.client.get("/_orgstead").json() == web.plane("GET", "")
     assert web.client.head("/_orgstead/health").content == b""
 
 

@@ -113,7 +113,7 @@ def test_numbers_are_in_the_text_format_of_prometheus(web: PlaneWeb) -> None:
 def test_what_was_asked_for_in_vain_outlives_a_reset(web: PlaneWeb) -> None:
     web.plane("DELETE", "unsupported")
     for _ in range(2):
-        assert web.call("POST", "$batch?x=1", b"", content_type="multipart/mixed;boundary=b").status == 501
+        assert web.call("POST", "$batch?x=1", b"", content_type="multipart/mixed;boundary=b").status == 400
         web.plane("POST", "reset")
     (row,) = web.plane("GET", "unsupported")["unsupported"]
     assert row["count"] == 2

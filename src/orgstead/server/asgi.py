@@ -145,6 +145,8 @@ class Application:
     ) -> None:
         version, _, path = raw[len(API) :].partition("/")
         identifier = new_id()
+        if "orgstead" in scope:
+            scope["orgstead"].request_id = identifier
         extra = [*COMMON, *CORS, ("x-ms-service-request-id", identifier), ("REQ_ID", identifier)]
         if "x-ms-client-request-id" in headers:
             extra.append(("x-ms-client-request-id", headers["x-ms-client-request-id"][:100]))

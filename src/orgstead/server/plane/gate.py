@@ -22,11 +22,10 @@ class Gate:
         self._idle = asyncio.Event()
         self._turn = asyncio.Lock()
 
-    async def enter(self) -> None:
-        """Wait until it is open, and count as running from then on."""
+    async def opened(self) -> None:
+        """Wait until it is open. Whoever passes has to be counted in the same turn of the event loop."""
         while self.closed:
             await self._open.wait()
-        self.running += 1
 
     def leave(self) -> None:
         """Count as running no more."""
@@ -37,7 +36,8 @@ class Gate:
     @asynccontextmanager
     async def passed(self) -> AsyncIterator[None]:
         """Counts as running inside of the block."""
-        await self.enter()
+        await self.opened()
+        self.running += 1
         try:
             yield
         finally:

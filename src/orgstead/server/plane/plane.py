@@ -357,7 +357,7 @@ async def clear_unsupported(plane: Plane, call: Call) -> Answer:
 def _moved(plane: Plane, move: Any) -> Answer:
     try:
         move()
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Refused(400, "bad_time", str(error)) from None
     plane.wake()
     return json_answer(plane.clock.shown())

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from orgstead.server.plane.gate import Gate
+
 __all__ = ["Note", "RequestLog"]
 
 MAX_KEPT = 1_000
@@ -20,11 +22,25 @@ _SECRET = re.compile(
 class Note:
     """What is known of a request: filled in by whoever finds it out, on the way."""
 
-    __slots__ = ("code", "injected", "leave", "milliseconds", "request_id", "status", "user", "what", "when")
+    __slots__ = (
+        "_gate",
+        "code",
+        "injected",
+        "method",
+        "milliseconds",
+        "path",
+        "query",
+        "request_id",
+        "status",
+        "user",
+        "when",
+    )
 
-    def __init__(self, when: float, what: tuple[str, str, bytes]) -> None:
+    def __init__(self, when: float, method: str, path: bytes, query: bytes) -> None:
         self.when = when
-        self.what = what
+        self.method = method
+        self.path = path
+        self.query = query
         self.milliseconds = 0.0
         # 0 as long as nothing has been answered, and for ever when the connection was dropped.
         self.status = 0
@@ -33,20 +49,29 @@ class Note:
         self.code: str | None = None
         # The rule that interfered.
         self.injected: int | None = None
-        # An answer without end lets go, so that nobody waits for it.
-        self.leave: Any = None
+        self._gate: Gate | None = None
+
+    def enter(self, gate: Gate) -> None:
+        """Count as running from now on; the gate has to be open."""
+        gate.running += 1
+        self._gate = gate
+
+    def leave(self) -> None:
+        """Count as running no more: at the end, or when there will be none, so that nobody waits for it."""
+        if self._gate is not None:
+            self._gate.leave()
+            self._gate = None
 
     def shown(self) -> Mapping[str, Any]:
         """The note as JSON has it."""
-        method, path, query = self.what
-        text = path[:MAX_TEXT]
-        if query:
-            text += "?" + _SECRET.sub(r"\1…", query[:MAX_TEXT].decode("latin-1"))
+        text = self.path[:MAX_TEXT].decode("latin-1")
+        if self.query:
+            text += "?" + _SECRET.sub(r"\1…", self.query[:MAX_TEXT].decode("latin-1"))
         return {
             "time": datetime.fromtimestamp(self.when, UTC)
             .isoformat(timespec="milliseconds")
             .replace("+00:00", "Z"),
-            "method": method[:20],
+            "method": self.method[:20],
             "path": text,
             "status": self.status or None,
             "ms": round(self.milliseconds, 2),
@@ -68,12 +93,13 @@ class RequestLog:
         self, *, status: str = "", path: str = "", method: str = "", limit: int = MAX_KEPT
     ) -> Iterator[Note]:
         """Notes, latest first: of a status or a class of them (``4xx``), with a text in the path, of a method."""
+        part = path.encode("utf-8", "replace")
         for note in reversed(self._notes):
             if limit <= 0:
                 return
             if status and not _is(note.status, status.lower()):
                 continue
-            if (method and note.what[0] != method.upper()) or (path and path not in note.what[1]):
+            if (method and note.method != method.upper()) or part not in note.path:
                 continue
             limit -= 1
             yield note

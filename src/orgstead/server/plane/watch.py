@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -38,7 +38,6 @@ log = structlog.get_logger()
 PROBES = frozenset({"/healthz", "/readyz"})
 MAX_BODY = 64 * 1024
 DROP = "orgstead.drop"
-REQUEST_ID = b"x-ms-service-request-id"
 
 
 class Watched:
@@ -61,59 +60,46 @@ class Watched:
         if scope["type"] != "http" or scope["path"] in PROBES:
             await self._inner(scope, receive, send)
             return
-        if scope["path"].startswith(PLANE) or scope["path"] == PLANE[:-1]:
+        if scope["path"].startswith(PLANE[:-1]) and scope["path"][len(PLANE) - 1 :][:1] in ("", "/"):
             await self._steer(scope, receive, send)
             return
         plane = self._plane
-        path = scope["raw_path"].decode("latin-1")
-        note = Note(plane.clock(), (scope["method"], path, scope["query_string"]))
+        note = Note(plane.clock(), scope["method"], scope["raw_path"], scope["query_string"])
         scope["orgstead"] = note
         began = time.perf_counter()
 
-        async def tell(message: Any) -> None:
-            if note.status == 0 and message["type"] == "http.response.start":
+        def tell(message: Any) -> Awaitable[None]:
+            if note.status == 0:
                 note.status = message["status"]
-                for name, value in message["headers"]:
-                    if name == REQUEST_ID:
-                        note.request_id = value.decode("latin-1")
             elif note.status >= 400 and note.code is None:
                 note.code = _code(message.get("body", b""))
-            await send(message)
+            return send(message)
 
         try:
             if plane.injection.active:
-                await self._disturbed(scope, receive, tell, note, path)
+                await self._disturbed(scope, receive, tell, note)
             else:
-                await self._passed(scope, receive, tell, note)
+                await self._pass(scope, receive, tell, note)
         finally:
+            note.leave()
             seconds = time.perf_counter() - began
             note.milliseconds = 1000 * seconds
-            note.leave = None
             plane.requests.add(note)
-            plane.metrics.note(scope["method"], note.status, seconds)
+            plane.metrics.note(note.method, note.status, seconds)
 
-    async def _passed(self, scope: Scope, receive: Receive, send: Send, note: Note) -> None:
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, note: Note) -> None:
         gate = self._plane.gate
-        await gate.enter()
-        left = False
-
-        def leave() -> None:
-            nonlocal left
-            if not left:
-                left = True
-                gate.leave()
-
-        note.leave = leave
-        try:
-            await self._inner(scope, receive, send)
-        finally:
-            leave()
+        if gate.closed:
+            await gate.opened()
+        note.enter(gate)
+        await self._inner(scope, receive, send)
 
     # -- faults on purpose ---------------------------------------------------------------------------------------
-    async def _disturbed(self, scope: Scope, receive: Receive, send: Send, note: Note, path: str) -> None:
+    async def _disturbed(self, scope: Scope, receive: Receive, send: Send, note: Note) -> None:
+        path = note.path.decode("latin-1")
         rule = await self._rule(scope, path)
         if rule is None:
-            await self._passed(scope, receive, send, note)
+            await self._pass(scope, receive, send, note)
             return
         note.injected = rule.id
         if rule.asked.latency:
@@ -123,17 +109,17 @@ class Watched:
             async def swallow(message: Any) -> None:
                 return None
 
-            await self._passed(scope, receive, swallow, note)
+            await self._pass(scope, receive, swallow, note)
         if rule.asked.drop is not None:
             await _drop(scope, receive)
             return
         given = rule.fault(path)
         if given is None:
-            await self._passed(scope, receive, send, note)
+            await self._pass(scope, receive, send, note)
             return
         error, headers = given
         if path.startswith("/api/"):
-            identifier = new_id()
+            identifier = note.request_id = new_id()
             reply = failure(error)
             own = (*COMMON, *CORS, ("x-ms-service-request-id", identifier), ("REQ_ID", identifier))
             await send_answer(send, reply.status, (*reply.headers, *headers, *own), reply.body)
