@@ -199,6 +199,13 @@ def test_commands_steer_a_running_server(org: Orgstead) -> None:
     assert json.loads(run(org, "faults", "list", "--json"))["faults"][0]["rate"] == 0.5
     assert "There are no rules." in run(org, "faults", "clear")
 
+    run(org, "throttle", "force", "--count", "1", "--retry-after", "4")
+    refused = call(org, "GET", "accounts")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "4")
+    assert json.loads(run(org, "throttle", "show"))["forced"] == []
+    run(org, "throttle", "force", "--seconds", "60")
+    assert json.loads(run(org, "throttle", "clear", "--json"))["forced"] == []
+
     said = run(org, "requests", "--status", "5xx")
     assert said.count("\n") == 1
     assert "GET    503" in said
