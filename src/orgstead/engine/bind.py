@@ -145,8 +145,8 @@ def _counting(plan: Plan, scope: Scope, *, grouped: bool) -> Plan:
 def _rows(
     query: Query, scope: Scope, where: list[Verdict], joined: Sequence[JoinedTable], single: bool
 ) -> Plan:
-    own = (*_outputs(scope.source, query.columns, query.aliased), *tallies(query.tallied, scope))
-    outputs = (*own, *joined_outputs(joined))
+    own = (*_outputs(scope.state, scope.source, query.columns, query.aliased), *tallies(query.tallied, scope))
+    outputs = (*own, *joined_outputs(joined, scope.state))
     check_names(outputs)
     nested, children = _expands(query.expand, scope, scope.source, depth=1)
     # A row may come several times, each time with other rows of what is joined.
@@ -182,10 +182,10 @@ def _distinct(query: Query, scope: Scope, where: list[Verdict], joined: Sequence
     """Different rows of the columns that were asked for: they have no key, and their pages are counted off."""
     own = tuple(
         output
-        for output in _outputs(scope.source, query.columns, query.aliased)
+        for output in _outputs(scope.state, scope.source, query.columns, query.aliased)
         if output.part in ("value", "table")
     )
-    outputs = (*own, *joined_outputs(joined))
+    outputs = (*own, *joined_outputs(joined, scope.state))
     check_names(outputs)
     order, hidden = _order(query.order, scope, outputs, [output.of for output in outputs])
     for each in hidden:
@@ -217,7 +217,7 @@ def _cursor_value(scope: Scope, sort: Sort, value: Any) -> Param | None:
 
 
 def _outputs(
-    source: Source, names: Sequence[str] | None, aliased: Sequence[Shown] = ()
+    state: State, source: Source, names: Sequence[str] | None, aliased: Sequence[Shown] = ()
 ) -> tuple[Output, ...]:
     """The places of a row: version, the columns asked for (all readable ones by default), the primary key."""
     table = source.table
@@ -238,11 +238,9 @@ def _outputs(
     if version is not None:
         places.append(Output("versionnumber", Col(source.alias, version), version, "version"))
     for column in columns:
-        places.append(Output(column.name, Col(source.alias, column), column))
-        if column.polymorphic:
-            places.append(Output(column.name, Col(source.alias, column, "table"), None, "table"))
+        places += output(state, source, column, column.name)
     for each, column in zip(aliased, shown, strict=True):
-        places += output(source, column, each.alias)
+        places += output(state, source, column, each.alias)
     if all(column.name != table.primary_id for column in columns):
         primary = table.columns[table.primary_id]
         places.append(Output(primary.name, Col(source.alias, primary), primary, "id"))
@@ -328,7 +326,7 @@ def _nested(expand: Expand, scope: Scope, source: Source, depth: int) -> Nested:
         name=expand.name,
         lookup=lookup,
         table=target.table,
-        outputs=_outputs(target, () if expand.refs_only else expand.columns),
+        outputs=_outputs(scope.state, target, () if expand.refs_only else expand.columns),
         nested=nested,
         children=children,
         refs_only=expand.refs_only,
@@ -354,7 +352,7 @@ def _child(expand: Expand, scope: Scope, source: Source, depth: int) -> Child:
     allowed = state.restrict(child, state.param)
     if allowed is not None:
         where.append(allowed)
-    outputs = _outputs(child, () if expand.refs_only else expand.columns)
+    outputs = _outputs(state, child, () if expand.refs_only else expand.columns)
     nested, children = _expands(expand.expand, inner, child, depth + 1)
     scope.state.expands = state.expands
     order, hidden = _order(expand.order, inner, outputs, [primary_key(child)])

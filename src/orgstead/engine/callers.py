@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from orgstead.engine.columns import CREATE, READ, UPDATE
 from orgstead.engine.context import Caller, Rights
 from orgstead.engine.ports import UnitOfWork
 from orgstead.errors import fault
@@ -29,6 +30,8 @@ __all__ = [
 # The template that every System Administrator role is made from, in each business unit.
 ADMINISTRATOR_TEMPLATE = "627090ff-40a3-4053-8790-584edc5be201"
 ACCESS_TEAM = 1
+# Of a column of fieldpermission; 0 is not allowed.
+ALLOWED = 4
 ACT_ON_BEHALF = "prvActOnBehalfOfAnotherUser"
 
 # A privilege's name, its depth, and the business unit that the depth counts from.
@@ -84,7 +87,11 @@ def load_caller(
         application_id=row["applicationid"],
         administrator=administrator,
         enabled=not row["isdisabled"],
-        rights=Rights(principals=principals, reach=_reach(unit, schema, held)),
+        rights=Rights(
+            principals=principals,
+            reach=_reach(unit, schema, held),
+            columns={} if administrator else _columns(unit, schema, user_id, tuple(teams)),
+        ),
         teams=tuple(teams),
         currency_id=currency,
     )
@@ -143,12 +150,14 @@ def impersonated(signed_in: Caller, other: Caller) -> Caller:
     both = replace(other, initiating_user_id=signed_in.user_id)
     if signed_in.administrator:
         return both
-    theirs = signed_in.rights.reach
+    theirs, columns = signed_in.rights.reach, signed_in.rights.columns
     if other.administrator:
         reach = dict.fromkeys(theirs)
     else:
         reach = {name: units for name, units in other.rights.reach.items() if name in theirs}
-    return replace(both, administrator=False, rights=Rights(principals=other.rights.principals, reach=reach))
+        columns = {name: mask & columns.get(name, 0) for name, mask in other.rights.columns.items()}
+    rights = Rights(principals=other.rights.principals, reach=reach, columns=columns)
+    return replace(both, administrator=False, rights=rights)
 
 
 def _organization(unit: UnitOfWork, schema: Schema) -> tuple[str, str | None]:
@@ -256,6 +265,28 @@ def _below(unit: UnitOfWork, schema: Schema) -> Mapping[str, frozenset[str]]:
             seen.add(above)
             above = parents.get(above)
     return {id: frozenset(ids) for id, ids in found.items()}
+
+
+def _columns(
+    unit: UnitOfWork, schema: Schema, user_id: str, teams: tuple[str, ...]
+) -> Mapping[tuple[str, str], int]:
+    """What the profiles of a user and of the user's teams allow with secured columns."""
+    profiles = set(
+        _ends(unit, schema, "systemuserprofiles", "systemuserid", [user_id], "fieldsecurityprofileid")
+    )
+    if teams:
+        profiles |= set(_ends(unit, schema, "teamprofiles", "teamid", teams, "fieldsecurityprofileid"))
+    if not profiles:
+        return {}
+    names = ("entityname", "attributelogicalname", "canread", "cancreate", "canupdate")
+    plan = among(schema.tables["fieldpermission"], "fieldsecurityprofileid", *names)
+    found: dict[tuple[str, str], int] = {}
+    for table, column, *allowed in unit.fetch(plan, [tuple(profiles)]):
+        mask = sum(
+            bit for bit, value in zip((READ, CREATE, UPDATE), allowed, strict=True) if value == ALLOWED
+        )
+        found[table, column] = found.get((table, column), 0) | mask
+    return found
 
 
 def _ends(unit: UnitOfWork, schema: Schema, table: str, near: str, ids: Sequence[str], far: str) -> list[str]:

@@ -12,15 +12,18 @@ class Rights:
 
     ``principals`` are the user and the user's teams: what one of them owns, or has been given a share of, is within
     reach of every privilege that the user holds at all. ``reach`` maps a privilege's name to the business units
-    whose rows it extends to, None for all rows.
+    whose rows it extends to, None for all rows. ``columns`` are the permissions for secured columns, by table and
+    column.
     """
 
     principals: tuple[str, ...] = ()
     reach: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    columns: Mapping[tuple[str, str], int] = field(default_factory=dict)
     _hash: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.principals, frozenset(self.reach.items()))))
+        whole = (self.principals, frozenset(self.reach.items()), frozenset(self.columns.items()))
+        object.__setattr__(self, "_hash", hash(whole))
 
     # Bound queries are kept by it: two of the same content are the same.
     def __hash__(self) -> int:
@@ -32,6 +35,7 @@ class Rights:
             and self._hash == other._hash
             and self.principals == other.principals
             and self.reach == other.reach
+            and self.columns == other.columns
         )
 
 

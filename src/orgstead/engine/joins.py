@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from orgstead.engine.relations import hierarchy_of
-from orgstead.engine.scope import UNREADABLE, Scope, column_of
+from orgstead.engine.scope import UNREADABLE, Scope, State, column_of
 from orgstead.errors import fault
 from orgstead.model.plan import Col, Output, Source, Tally, Test, Verdict
 from orgstead.model.query import Join, Query, Shown
@@ -55,7 +55,7 @@ def _walk(joins: Sequence[Join], parent: Source, scope: Scope) -> Iterator[tuple
         yield from _walk(join.joins, source, scope)
 
 
-def joined_outputs(joined: Sequence[JoinedTable]) -> list[Output]:
+def joined_outputs(joined: Sequence[JoinedTable], state: State) -> list[Output]:
     """The columns of joined tables: ``alias.column``, unless they have names of their own.
 
     Of a join with one row at most they come under their schema names.
@@ -69,17 +69,17 @@ def joined_outputs(joined: Sequence[JoinedTable]) -> list[Output]:
         )
         for column in columns:
             name = column.schema_name if join.kind == "first" else f"{join.alias}.{column.name}"
-            outputs += output(each.source, column, name)
+            outputs += output(state, each.source, column, name)
         for shown in join.aliased:
-            outputs += output(each.source, column_of(table, shown.name), shown.alias)
+            outputs += output(state, each.source, column_of(table, shown.name), shown.alias)
     return outputs
 
 
-def output(source: Source, column: Column, name: str) -> list[Output]:
+def output(state: State, source: Source, column: Column, name: str) -> list[Output]:
     """The places of a column under a name."""
-    places = [Output(name, Col(source.alias, column), column)]
+    places = [Output(name, state.col(source, column), column)]
     if column.polymorphic:
-        places.append(Output(name, Col(source.alias, column, "table"), None, "table"))
+        places.append(Output(name, state.col(source, column, "table"), None, "table"))
     return places
 
 
@@ -116,7 +116,7 @@ def tallies(tallied: Sequence[Shown], scope: Scope) -> Iterator[Output]:
         if rel is None or each.name != table.primary_id:
             raise fault("NoHierarchy", column=each.name[:100])
         below = state.source(table)
-        parent = Col(below.alias, table.columns[rel.referencing_attribute])
+        parent = state.col(below, table.columns[rel.referencing_attribute])
         on: list[Verdict] = [Test("eq", parent, primary_key(scope.source))]
         allowed = state.restrict(below, state.param)
         if allowed is not None:

@@ -11,6 +11,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from orgstead.engine.columns import seen
+from orgstead.engine.context import Caller
 from orgstead.model.record import Ref
 from orgstead.model.schema import Table
 
@@ -52,13 +54,13 @@ def entity_map(source: str, target: str) -> EntityMap | None:
     return _maps().get((source, target))
 
 
-def taken_over(source: Table, row: Mapping[str, Any], target: Table) -> dict[str, Any]:
-    """Values for a new row of ``target`` out of a stored row of ``source``; empty without a map."""
+def taken_over(caller: Caller, source: Table, row: Mapping[str, Any], target: Table) -> dict[str, Any]:
+    """Values for a new row of ``target`` out of what the caller may read of a stored one; empty without a map."""
     found = entity_map(source.logical_name, target.logical_name)
     if found is None:
         return {}
     values: dict[str, Any] = {}
-    for name, value in row.items():
+    for name, value in seen(caller, source, row).items():
         same = name if any(fnmatchcase(name, pattern) for pattern in found.same) else None
         column = target.columns.get(found.renamed.get(name, same or ""))
         if value is None or column is None or not column.stored or not column.create:

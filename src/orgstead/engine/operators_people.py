@@ -11,6 +11,7 @@ from orgstead.engine.binding import (
     incompatible,
     read_value,
 )
+from orgstead.engine.columns import hidden
 from orgstead.engine.context import Caller
 from orgstead.errors import fault
 from orgstead.model.plan import AnyOf, Descends, OneOf, Test, Verdict
@@ -62,6 +63,9 @@ def hierarchy(*, include_self: bool, up: bool) -> Rule:
             table = binding.schema.tables[rel.referenced]
             if column.name == table.primary_id or column.targets == (table.logical_name,):
                 parent = table.columns[rel.referencing_attribute]
+                if hidden(binding.caller, table, parent.name):
+                    # Without the column that makes it, there is no hierarchy.
+                    return AnyOf(())
                 return Descends(
                     operand, table, parent, binding.param(value, column), include_self=include_self, up=up
                 )

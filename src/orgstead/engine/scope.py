@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from orgstead.engine.columns import hidden
 from orgstead.engine.context import Caller
 from orgstead.engine.dates import Calendar
 from orgstead.engine.operators import bind_condition
@@ -69,6 +70,10 @@ class State:
         self.aliases += 1
         return Source(f"{self.prefix}{self.aliases - 1}", table)
 
+    def col(self, source: Source, column: Column, part: Literal["value", "table"] = "value") -> Col:
+        """A column as the caller may see it."""
+        return Col(source.alias, column, part, hidden(self.caller, source.table, column.name))
+
     def nested_state(self) -> "State":
         """A state for the plan of a collection expand: own values, own aliases."""
         return State(self.schema, self.caller, self.calendar, self.restrict, prefix=self.prefix + "c")
@@ -116,7 +121,7 @@ class Scope:
         column = column_of(source.table, field.name)
         if column.outside and content:
             raise fault("ODataUnsupported", feature=f"To compare, sort or group by {column.name}")
-        return Col(source.alias, column)
+        return self.state.col(source, column)
 
     # -- structure -----------------------------------------------------------------------------------------------
     def named(self, alias: str | None) -> "Scope":
@@ -153,7 +158,7 @@ class Scope:
         """The conditions under which rows of this scope's source go with one of ``parent``."""
         to_column, from_column = ends_of(join, parent.table, self.schema)
         near, far = joinable(parent.table, to_column), joinable(self.source.table, from_column)
-        on: list[Verdict] = [Test("eq", Col(self.source.alias, far), Col(parent.alias, near))]
+        on: list[Verdict] = [Test("eq", self.state.col(self.source, far), self.state.col(parent, near))]
         allowed = self.state.restrict(self.source, self.param)
         if allowed is not None:
             on.append(allowed)
@@ -184,7 +189,7 @@ class Scope:
             Test(
                 "eq",
                 Col(target.alias, target.table.columns[target.table.primary_id]),
-                Col(source.alias, lookup),
+                self.state.col(source, lookup),
             )
         ]
         # The owner table holds users and teams alike: there the id alone decides.
@@ -244,7 +249,7 @@ class Scope:
         if one_to_many is not None:
             child = self.state.source(self.schema.tables[one_to_many.referencing])
             lookup = child.table.columns[one_to_many.referencing_attribute]
-            on: list[Verdict] = [Test("eq", Col(child.alias, lookup), parent_id)]
+            on: list[Verdict] = [Test("eq", self.state.col(child, lookup), parent_id)]
             if lookup.polymorphic:
                 on.append(
                     Test("eq", Col(child.alias, lookup, "table"), self.param(parent.table.logical_name))

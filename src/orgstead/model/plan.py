@@ -31,11 +31,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Col:
-    """A column of a source. ``part`` "table" is the stored logical name of a polymorphic lookup's target."""
+    """A column of a source. ``part`` "table" is the stored logical name of a polymorphic lookup's target.
+
+    Whoever asks may not read one that is ``hidden``: it has no value.
+    """
 
     alias: str
     column: Column
     part: Literal["value", "table"] = "value"
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

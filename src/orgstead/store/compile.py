@@ -192,9 +192,10 @@ class _Compiler:
         ``beside`` is what it is compared with, which types a value that is no column's, and ``op`` how.
         """
         match operand:
-            case Col(alias, column, part):
-                name = column.name + TABLE_SUFFIX if part == "table" else column.name
-                return f"{alias}.{quoted(name)}"
+            case Col(alias, column, part, hidden):
+                text = f"{alias}.{quoted(column.name + TABLE_SUFFIX if part == 'table' else column.name)}"
+                # Null of the column's own type.
+                return f"NULLIF({text}, {text})" if hidden else text
             case Param():
                 return self.param(operand, beside, op)
             case DatePart():

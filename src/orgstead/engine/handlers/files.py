@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orgstead.engine.access import check_row, check_table
+from orgstead.engine.columns import check_columns, hidden
 from orgstead.engine.files import (
     MAX_PIECES,
     PIECE_BYTES,
@@ -54,7 +55,7 @@ def initialize_upload(call: Call) -> Mapping[str, Any]:
 
     Raises NotAFileColumn, FileNameInvalid, FileBlocked, and what a change of the row would raise.
     """
-    ref, column = column_of(call)
+    ref, column = column_of(call, change=True)
     check_row(call, "Write", call.schema.tables[ref.table], stored_row(call, ref))
     return {"FileContinuationToken": start_upload(call, ref.table, ref.id, column.name, _name(call))}
 
@@ -143,7 +144,7 @@ def upload_chunk(call: Call) -> Any:
     """
     start, total, data = call.parameters["Start"], call.parameters["Total"], call.parameters["BlockData"]
     upload = session(call)
-    ref, column = column_of(call)
+    ref, column = column_of(call, change=True)
     if (upload["objecttypecode"], upload["objectid"], upload["attribute"]) != (
         ref.table,
         ref.id,
@@ -269,7 +270,7 @@ def delete_file(call: Call) -> None:
 @handles("ClearFile", privilege=OPEN, heavy=True)
 def clear_file(call: Call) -> None:
     """Empty a file or image column of the target."""
-    ref, column = column_of(call)
+    ref, column = column_of(call, change=True)
     table = call.schema.tables[ref.table]
     stored = stored_row(call, ref)
     check_row(call, "Write", table, stored)
@@ -280,8 +281,11 @@ def clear_file(call: Call) -> None:
         forget(call, stored[column.name])
 
 
-def column_of(call: Call) -> tuple[Ref, Column]:
-    """The row and the column that the parameters name; raises NotAFileColumn."""
+def column_of(call: Call, *, change: bool = False) -> tuple[Ref, Column]:
+    """The row and the column that the parameters name; ``change`` says that its content is to be set.
+
+    Raises NotAFileColumn, and for a secured column ColumnReadDenied and ColumnUpdateDenied.
+    """
     target = call.target if isinstance(call.target, Ref) else call.parameters["Target"]
     ref = named_row(call, target, "Target")
     table = call.schema.tables[ref.table]
@@ -290,6 +294,10 @@ def column_of(call: Call) -> tuple[Ref, Column]:
     column = table.columns.get(name.lower())
     if column is None or column.type not in ("file", "image") or not column.stored:
         raise fault("NotAFileColumn", column=name[:100], table=ref.table)
+    if change:
+        check_columns(call.caller, table, (column.name,), "Update")
+    elif hidden(call.caller, table, column.name):
+        raise fault("ColumnReadDenied", column=column.name, table=ref.table)
     return ref, column
 
 

@@ -66,12 +66,12 @@ def qualify_lead(call: Call) -> Any:
     made: list[Ref] = []
     account, contact = row.get("parentaccountid"), row.get("parentcontactid")
     if asked.get("CreateAccount"):
-        values = taken_over(table, row, call.schema.tables["account"])
+        values = taken_over(call.caller, table, row, call.schema.tables["account"])
         values.setdefault("name", row.get("fullname"))
         account = _make(call, "account", values)
         made.append(account)
     if asked.get("CreateContact"):
-        values = taken_over(table, row, call.schema.tables["contact"])
+        values = taken_over(call.caller, table, row, call.schema.tables["contact"])
         if account is not None:
             values["parentcustomerid"] = account
         contact = _make(call, "contact", values)
@@ -94,7 +94,7 @@ def qualify_lead(call: Call) -> Any:
 
 def _opportunity(call: Call, lead: Mapping[str, Any], account: Ref | None, contact: Ref | None) -> Ref:
     tables, asked = call.schema.tables, call.parameters
-    values = taken_over(tables["lead"], lead, tables["opportunity"])
+    values = taken_over(call.caller, tables["lead"], lead, tables["opportunity"])
     customer = asked.get("OpportunityCustomer")
     who = (
         named_row(call, customer, "OpportunityCustomer", "account", "contact")
@@ -224,13 +224,13 @@ def make_from(call: Call, source: Ref, target: str, **more: Any) -> Ref:
     tables = call.schema.tables
     row = stored_row(call, source)
     check_row(call, "Read", tables[source.table], row)
-    made = _make(call, target, taken_over(tables[source.table], row, tables[target]) | more)
+    made = _make(call, target, taken_over(call.caller, tables[source.table], row, tables[target]) | more)
     found = entity_map(source.table, target)
     if found is not None and found.lines is not None:
         near, far = (tables[name] for name in found.lines)
         ids = call.unit.find(near, {LINES[near.logical_name]: source}, MAX_LINES)
         for id in ids:
-            values = taken_over(near, call.unit.get(near, id) or {}, far)
+            values = taken_over(call.caller, near, call.unit.get(near, id) or {}, far)
             # A price that was agreed on stays, whatever the list says by now.
             values["ispriceoverridden"] = True
             _make(call, far.logical_name, values | {LINES[far.logical_name]: made})

@@ -80,7 +80,7 @@ def initialize_from(call: Call) -> Any:
     kind = call.parameters["TargetFieldType"]
     values = {
         name: value
-        for name, value in taken_over(table, row, target).items()
+        for name, value in taken_over(call.caller, table, row, target).items()
         if kind in ("All", "ValidForCreate")
         or (kind == "ValidForUpdate" and target.columns[name].update)
         or (kind == "ValidForRead" and target.columns[name].read)

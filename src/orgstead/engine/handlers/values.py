@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Protocol
 
+from orgstead.engine.columns import check_columns
 from orgstead.engine.context import Caller
 from orgstead.engine.ports import UnitOfWork
 from orgstead.errors import fault
@@ -77,9 +78,11 @@ def bind_values(
 ) -> dict[str, Any]:
     """Canonical values of a record. Columns that this event may not set are left out, as Dataverse does.
 
-    Raises AttributeNotFound, the faults of ``coerce``, and ObjectDoesNotExist for a lookup to nowhere.
+    Raises AttributeNotFound, the faults of ``coerce``, ObjectDoesNotExist for a lookup to nowhere, and
+    ColumnCreateDenied and ColumnUpdateDenied for secured columns.
     """
     given = record.values
+    check_columns(call.caller, table, given, event)
     values: dict[str, Any] = {}
     for name, convert, refers, needed in _steps(table, tuple(given), event, call.caller.system):
         value = given[name]

@@ -3,6 +3,7 @@
 from orgstead.engine.rules import (
     activities,
     attachments,
+    columns,
     custom_apis,
     customers,
     defaults,
@@ -23,6 +24,7 @@ from orgstead.engine.rules import (
 __all__ = [
     "activities",
     "attachments",
+    "columns",
     "custom_apis",
     "customers",
     "defaults",

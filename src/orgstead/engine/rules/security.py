@@ -25,7 +25,8 @@ __all__ = [
 MEMBERSHIP = "teammembership_association"
 USER_ROLES = "systemuserroles_association"
 PEOPLE = frozenset({
-    "businessunit", "organization", "role", "systemuser", "systemuserroles", "team", "teammembership", "teamroles",
+    "businessunit", "fieldpermission", "fieldsecurityprofile", "organization", "role", "systemuser",
+    "systemuserprofiles", "systemuserroles", "team", "teammembership", "teamprofiles", "teamroles",
 })  # fmt: skip
 MANY = 10_000
 MAX_ROLES = 10_000

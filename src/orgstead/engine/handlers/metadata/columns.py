@@ -12,6 +12,7 @@ from orgstead.engine.files import forget_all
 from orgstead.engine.handlers.metadata.checks import check_name, known_column, known_table, wanted
 from orgstead.engine.handlers.metadata.components import ATTRIBUTE, add_to_solution, forget_component
 from orgstead.engine.handlers.metadata.draft import Draft
+from orgstead.engine.handlers.metadata.secured import check_securable, forget_permissions
 from orgstead.engine.handlers.metadata.standard import companions, relate_files
 from orgstead.engine.registry import Call, handles
 from orgstead.errors import fault
@@ -308,6 +309,10 @@ def update_attribute(call: Call) -> Any:
         raise fault("RequiredLevelFixed")
     if current.behavior != column.behavior and not (current.is_custom and current.behavior == "UserLocal"):
         raise fault("DateBehaviorFixed")
+    if column.secured and not current.secured:
+        check_securable(table, current)
+    elif current.secured and not column.secured:
+        forget_permissions(call, table.logical_name, column.name)
     changed = replace(current, **{name: getattr(column, name) for name in CHANGEABLE})
     if any(getattr(changed, name) != getattr(current, name) for name in CHECKED):
         # The level of a system column is no level that people may give.
@@ -345,6 +350,7 @@ def delete_attribute(call: Call) -> Any:
     ]
     if column.type in ("file", "image"):
         forget_all(call, objecttypecode=table.logical_name, regardingfieldname=column.name)
+    forget_permissions(call, table.logical_name, column.name)
     draft.drop_columns(table.logical_name, gone)
     draft.commit()
     forget_component(call, column.metadata_id)

@@ -123,6 +123,10 @@ def _primary_name(table: Table) -> Column:
     if table.primary_name is None:
         raise fault("PrimaryNameMissing")
     primary = known_column(table, table.primary_name)
+    if primary.secured:
+        raise fault(
+            "InvalidDefinition", what=primary.schema_name, reason="the primary name cannot be secured"
+        )
     if primary.type != "string" or (primary.format or "Text") != "Text":
         raise fault(
             "InvalidDefinition",
