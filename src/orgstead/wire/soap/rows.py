@@ -27,6 +27,8 @@ __all__ = ["Beside", "Letters", "entities", "entity_list"]
 CHUNK = 250
 NOTHING: Mapping[str, str] = {}
 NUMBERS = frozenset({"integer", "bigint"})
+# What has a formatted value beside choices and lookups.
+FORMATTED = NUMBERS | {"decimal", "double", "money", "multichoice", "datetime", "managedproperty"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,16 +326,9 @@ class _Template:
             if column.type == "boolean":
                 known = {False: known.get(0) or "No", True: known.get(1) or "Yes"}
             return f"{self.constant(known)}.get({v})"
-        if format_value(column, _SAMPLES.get(column.type)) is None:
+        if column.type not in FORMATTED:
             return None
         return f"{self.constant(_formatter(column))}({v})"
-
-
-# A value of each type that may have a formatted value.
-_SAMPLES: Mapping[str, Any] = {
-    "integer": 1, "bigint": 1, "decimal": Decimal(1), "double": 1.0, "money": Decimal(1), "multichoice": (),
-    "datetime": "2000-01-01T00:00:00Z", "managedproperty": True,
-}  # fmt: skip
 
 
 def _formatter(column: Column) -> Callable[[Any], str | None]:
