@@ -5,6 +5,7 @@ exist that look for ``a:Entity`` and ``b:key`` by these very prefixes.
 """
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from orgstead.model.record import Record, Ref
@@ -88,7 +89,7 @@ def element(tag: str, value: Any, declared: TypeName, scope: Scope) -> str:
         if value is None:
             return f'<{tag} i:nil="true"/>'
     elif declared in PRIMITIVES and declared != ANY:
-        return f"<{tag}>{write_primitive(value)}</{tag}>"
+        return f"<{tag}>{primitive(declared, value)}</{tag}>"
     elif declared == ANY:
         type = inferred(value)
     elif isinstance(value, Mapping):
@@ -99,6 +100,13 @@ def element(tag: str, value: Any, declared: TypeName, scope: Scope) -> str:
         said += f' i:type="{scope.name(*type)}"'
     content, more = _content(type, value, scope)
     return f"<{tag}{said}{more}>{content}</{tag}>"
+
+
+def primitive(type: TypeName, value: Any) -> str:
+    """A simple value as text; a decimal number has no exponent."""
+    if type == ("xs", "decimal") and isinstance(value, float):
+        return format(Decimal(repr(value)), "f")
+    return write_primitive(value)
 
 
 def inferred(value: Any) -> TypeName:
@@ -133,7 +141,7 @@ def stated(value: Mapping[str, Any], declared: TypeName) -> TypeName:
 def _content(type: TypeName, value: Any, scope: Scope) -> tuple[str, str]:
     """What stands between the tags of a value, and the declarations that the start tag needs for it."""
     if type in PRIMITIVES:
-        return write_primitive(value), ""
+        return primitive(type, value), ""
     contract = CONTRACTS[type]
     if contract.values:
         return escape(" ".join(str(value).replace(",", " ").split())), ""
