@@ -56,6 +56,9 @@ TAKES: Mapping[str, tuple[TypeName, ...]] = {
 }
 
 
+_LISTS = frozenset(name for name, each in CONTRACTS.items() if each.item is not None or each.values)
+
+
 class Reader:
     """Reads the elements of one message against one schema."""
 
@@ -167,6 +170,10 @@ class Reader:
                 raise malformed(f"<{name}> is no member of {type[1]}")
             if name in found:
                 raise malformed(f"<{name}> comes twice in {type[1]}")
+            if not len(child) and member.type in CONTRACTS and member.type not in _LISTS and not child.attrib:
+                # Some clients write what they have not set as an element without anything in it.
+                if not (child.text or "").strip():
+                    continue
             value = self.value(child, member.type)
             if value is not None:
                 found[name] = value
