@@ -66,18 +66,21 @@ from orgstead.server.callers import Callers
 from orgstead.server.callouts import Callouts
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.directory import RowDirectory
+from orgstead.server.discovery import Discovery
 from orgstead.server.feed import Feed
 from orgstead.server.housekeeping import Housekeeping
 from orgstead.server.jobs import JobRunner
 from orgstead.server.lanes import Lanes
 from orgstead.server.limits import Limits
 from orgstead.server.observed import Unsupported
+from orgstead.server.organization import OrganizationService
 from orgstead.server.outside import Endpoints
 from orgstead.server.plane.build import with_plane
 from orgstead.server.plane.clock import AdjustableClock
 from orgstead.server.plane.watch import Watched
 from orgstead.server.run import Listener, bind, collect_rarely
 from orgstead.server.run import serve as listen
+from orgstead.server.soap import SoapDoor
 from orgstead.server.usage import rules_of
 from orgstead.store.open import open_blobs, open_store
 
@@ -179,10 +182,12 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
     # What is kept for a second is kept for a real one, wherever the clock stands.
     callers = Callers(engine, verifier, time.monotonic, inline=inline)
     jobs = JobRunner(engine, lanes, alone=config.database_url is None, callouts=organisation.callouts)
+    organization = OrganizationService(engine, lanes, callers, unsupported)
     return with_plane(
         config,
         urls,
         Dataverse(engine, lanes, unsupported),
+        SoapDoor(config, callers, organization, Discovery(lanes, organization)),
         authority,
         callers,
         Limits(rules_of(config), clock),

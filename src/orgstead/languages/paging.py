@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
-from orgstead.errors import fault
+from orgstead.errors import Fault, fault
 from orgstead.model.query import Untyped
 
-__all__ = ["read_cookie", "read_inner", "write_cookie"]
+__all__ = ["read_cookie", "read_inner", "write_cookie", "write_inner"]
 
 MAX_COOKIE = 16_384
 
@@ -31,17 +31,31 @@ def write_cookie(page: int, names: Sequence[str], values: Sequence[Any]) -> str:
 
     Raises QueryTooComplex when the values are too long for one.
     """
+    twice = _encode(_encode(write_inner(page - 1, names, values)))
+    cookie = f'<cookie pagenumber="{page}" pagingcookie="{twice}" istracking="False" />'
+    if len(cookie) > MAX_COOKIE:
+        raise _too_long()
+    return cookie
+
+
+def write_inner(page: int, names: Sequence[str], values: Sequence[Any]) -> str:
+    """The inner XML of the cookie that page number ``page`` ends with, as the Organization Service gives it.
+
+    Raises QueryTooComplex when the values are too long for one.
+    """
     inner = "".join(
         f'<{name} lastnull="1" />' if value is None else f'<{name} last="{_text(value)}" />'
         for name, value in zip(names, values, strict=True)
     )
-    twice = _encode(_encode(f'<cookie page="{page - 1}">{inner}</cookie>'))
-    cookie = f'<cookie pagenumber="{page}" pagingcookie="{twice}" istracking="False" />'
-    if len(cookie) > MAX_COOKIE:
-        raise fault(
-            "QueryTooComplex", limit=f"{MAX_COOKIE} characters of a paging cookie: order by shorter values"
-        )
-    return cookie
+    if len(inner) > MAX_COOKIE:
+        raise _too_long()
+    return f'<cookie page="{page}">{inner}</cookie>'
+
+
+def _too_long() -> Fault:
+    return fault(
+        "QueryTooComplex", limit=f"{MAX_COOKIE} characters of a paging cookie: order by shorter values"
+    )
 
 
 def read_cookie(text: str) -> tuple[int, tuple[Untyped | None, ...]]:

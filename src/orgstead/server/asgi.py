@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -37,6 +38,7 @@ from orgstead.server.http import (
     send_stream,
 )
 from orgstead.server.limits import Limits
+from orgstead.server.soap import Origin, SoapDoor
 from orgstead.server.visits import LEFT, Visit
 from orgstead.wire.odata.files import CHUNK_BYTES
 from orgstead.wire.odata.response import Reply, dump, failure
@@ -80,6 +82,7 @@ class Application:
         config: Config,
         own_urls: Sequence[str],
         dataverse: Dataverse,
+        soap: SoapDoor,
         authority: AuthorizationServer,
         callers: Callers,
         limits: Limits,
@@ -90,6 +93,7 @@ class Application:
         self._config = config
         self._own_urls = tuple(own_urls)
         self._dataverse = dataverse
+        self._soap = soap
         self._authority = authority
         self._callers = callers
         self.limits = limits
@@ -117,6 +121,9 @@ class Application:
             if raw.startswith(API):
                 with Visit(self.limits) as visit:
                     await self._api(scope, receive, send, raw, headers, origin, visit)
+            elif self._soap.owns(raw):
+                with Visit(self.limits) as visit:
+                    await self._soap.answer(scope, receive, send, raw, headers, self._at(origin), visit)
             else:
                 await self._other(scope, receive, send, raw, headers, origin)
         except ConnectionResetError:
@@ -257,6 +264,12 @@ class Application:
                 self._audiences.clear()
             found = self._audiences[origin] = own_audiences((origin, *self._own_urls))
         return found
+
+    def _at(self, origin: str) -> Origin:
+        """What another door has to know of the address that a request came to."""
+        return Origin(
+            address=origin, audiences=self.audiences(origin), challenge=partial(self._challenge, origin)
+        )
 
     def _challenge(self, origin: str, error: Fault) -> str:
         authority = self._config.authority_url or origin

@@ -9,7 +9,8 @@ from typing import Any
 from orgstead.errors import Fault, fault
 
 __all__ = [
-    "Receive", "Scope", "Send", "body_parts", "headers_of", "origin_of", "read_body", "send_answer", "send_stream",
+    "Receive", "Scope", "Send", "body_parts", "headers_of", "origin_of", "read_body", "send_answer", "send_parts",
+    "send_stream",
 ]  # fmt: skip
 
 Scope = MutableMapping[str, Any]
@@ -140,6 +141,19 @@ async def send_events(
         for task in (telling, leaving):
             task.cancel()
         await asyncio.gather(telling, leaving, return_exceptions=True)
+
+
+async def send_parts(
+    send: Send, status: int, headers: Iterable[tuple[str, str]], first: bytes, parts: Iterator[bytes]
+) -> None:
+    """Send an answer whose length is known when it has ended; its parts are made in a thread."""
+    raw = [(_name(name), value.encode("latin-1", "replace")) for name, value in headers]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    part: bytes | None = first
+    while part is not None:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+        part = await asyncio.to_thread(next, parts, None)
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _whole(receive: Receive, limit: int) -> bytes:

@@ -9,6 +9,7 @@ from orgstead.engine.hooks import Change, hook
 from orgstead.engine.registry import Call
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import Create, Delete
+from orgstead.model.parties import PARTICIPATION
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
 
@@ -16,12 +17,6 @@ __all__ = ["drop_pointer", "keep_parties", "point_at_changed", "point_at_new", "
 
 POINTER = "activitypointer"
 MAX_PARTIES = 10_000
-
-# https://learn.microsoft.com/power-apps/developer/data-platform/activityparty-entity
-PARTICIPATION = {
-    "from": 1, "to": 2, "cc": 3, "bcc": 4, "requiredattendees": 5, "optionalattendees": 6, "organizer": 7,
-    "regarding": 8, "owner": 9, "resources": 10, "customers": 11, "partner": 12,
-}  # fmt: skip
 
 
 def _is_activity(table: Table) -> bool:

@@ -21,6 +21,7 @@ from orgstead.server.plane.organisation import Keeper, Resting, Seed
 from orgstead.server.plane.plane import Plane
 from orgstead.server.plane.requests import RequestLog
 from orgstead.server.plane.watch import Watched
+from orgstead.server.soap import SoapDoor
 
 __all__ = ["with_plane"]
 
@@ -29,6 +30,7 @@ def with_plane(
     config: Config,
     own_urls: Sequence[str],
     dataverse: Dataverse,
+    soap: SoapDoor,
     authority: AuthorizationServer,
     callers: Callers,
     limits: Limits,
@@ -44,7 +46,9 @@ def with_plane(
     gate = Gate()
     keeper = Keeper(Copies(engine), gate, background, seed, starts=config.dev)
     admin = Admin(config, engine)
-    application = Application(config, own_urls, dataverse, authority, callers, limits, admin, feed, keeper)
+    application = Application(
+        config, own_urls, dataverse, soap, authority, callers, limits, admin, feed, keeper
+    )
     guard = Guard(config, own_urls)
     if not guard.is_open:
         return application

@@ -11,7 +11,9 @@ from uuid import UUID, uuid5
 
 from orgstead.errors import fault
 
-__all__ = ["LANGUAGE", "MAX_LANGUAGES", "Caption", "caption", "derived_id", "managed", "plain", "read_label"]
+__all__ = [
+    "LANGUAGE", "MAX_LANGUAGES", "Caption", "caption", "derived_id", "managed", "plain", "read_label", "spelled",
+]  # fmt: skip
 
 # The one language that an organisation has.
 LANGUAGE = 1033
@@ -66,6 +68,19 @@ def plain(value: Any) -> Any:
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, list):
         return [plain(each) for each in value]
+    return value
+
+
+def spelled(value: Any, labels: bool) -> Any:
+    """A property value written out; with ``labels`` False its labels have no texts."""
+    if labels:
+        return plain(value)
+    if isinstance(value, Caption):
+        return {"LocalizedLabels": [], "UserLocalizedLabel": None}
+    if isinstance(value, dict):
+        return {key: spelled(each, labels) for key, each in value.items()}
+    if isinstance(value, list):
+        return [spelled(each, labels) for each in value]
     return value
 
 

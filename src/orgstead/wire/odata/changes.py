@@ -1,17 +1,15 @@
 """Change tracking on the Web API: ``Prefer: odata.track-changes``, delta links and their tokens.
 
-A token is the change number that a window ended at, and when; the address of a window's next page adds where the window
-ends, and the last deletion that has been told.
 https://learn.microsoft.com/power-apps/developer/data-platform/use-change-tracking-synchronize-data-external-systems
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from orgstead.errors import fault
+from orgstead.languages.windows import next_window, read_window
 from orgstead.model.messages import Changes, Execute, Result, Window
 from orgstead.model.schema import Table
 from orgstead.wire.odata.contexts import context_of
@@ -21,11 +19,6 @@ from orgstead.wire.odata.request import Operation
 from orgstead.wire.odata.response import Reply, Shape, json_reply
 
 __all__ = ["changes_of"]
-
-MARK = "!"
-WRITTEN = "%m/%d/%Y %H:%M:%S"
-CANONICAL = "%Y-%m-%dT%H:%M:%SZ"
-LARGEST = 2**63
 
 
 def changes_of(reader: Reader, table: Table) -> Operation | None:
@@ -41,7 +34,7 @@ def changes_of(reader: Reader, table: Table) -> Operation | None:
     for name in (*options.given, *options.custom):
         if name not in ("$select", "$deltatoken", "$skiptoken"):
             raise fault("ODataUnsupported", feature=f"The query option {name} with change tracking")
-    token = Window() if options.deltatoken is None else _read(options.deltatoken)
+    token = Window() if options.deltatoken is None else read_window(options.deltatoken)
     if options.skiptoken is not None and token.until is None:
         raise fault("InvalidDeltaToken")
     query = reader.paged(query, options)
@@ -61,19 +54,17 @@ def _bare(reader: Reader) -> str:
 def _render(shape: Shape, table: Table, token: Window, address: str, results: Sequence[Result]) -> Reply:
     (result,) = results
     changes: Changes = result.value
-    now = datetime.strptime(changes.at, CANONICAL).strftime(WRITTEN)
     context = f"{shape.base}$metadata#{shape.context}"
     body: dict[str, Any] = {"@odata.context": context if changes.first else f"{context}/$delta"}
-    joined = f"{address}{'&' if '?' in address else '?'}$deltatoken="
-    taken = datetime.strptime(token.taken, CANONICAL).strftime(WRITTEN) if token.taken is not None else now
+    link = (
+        f"{address}{'&' if '?' in address else '?'}$deltatoken={quote(next_window(changes, token), safe='')}"
+    )
     if changes.complete:
-        body["@odata.deltaLink"] = joined + _quoted(changes.until, now)
+        body["@odata.deltaLink"] = link
     elif changes.last_deleted is not None:
-        place = _quoted(token.since, taken, changes.until, changes.last_deleted)
-        body["@odata.nextLink"] = joined + place
+        body["@odata.nextLink"] = link
     elif changes.page is not None:
-        place = _quoted(token.since, taken, changes.until)
-        body["@odata.nextLink"] = shape.continued(joined + place, changes.page)
+        body["@odata.nextLink"] = shape.continued(link, changes.page)
     rows = [] if changes.page is None else encode_page(changes.page, shape.names, shape.annotations, shape)
     body["value"] = [*rows, *(_gone(shape, table, id) for id in changes.deleted)]
     return json_reply(body, headers=shape.applied())
@@ -82,25 +73,3 @@ def _render(shape: Shape, table: Table, token: Window, address: str, results: Se
 def _gone(shape: Shape, table: Table, id: str) -> Mapping[str, str]:
     context = f"{shape.base}$metadata#{shape.names.set_of(table.logical_name)}/$deletedEntity"
     return {"@odata.context": context, "id": id, "reason": "deleted"}
-
-
-def _quoted(*parts: Any) -> str:
-    return quote(MARK.join(str(part) for part in parts), safe="")
-
-
-def _read(text: str) -> Window:
-    """A token; raises InvalidDeltaToken for one that was not given out here."""
-    number, _, rest = text.partition(MARK)
-    when, *more = rest.split(MARK)
-    numbers = [number, *more]
-    if not 1 <= len(numbers) <= 3 or not all(each.isascii() and each.isdecimal() for each in numbers):
-        raise fault("InvalidDeltaToken")
-    values = [int(each) for each in numbers]
-    try:
-        taken = datetime.strptime(when, WRITTEN).strftime(CANONICAL)
-    except ValueError:
-        raise fault("InvalidDeltaToken") from None
-    if any(value >= LARGEST for value in values):
-        raise fault("InvalidDeltaToken")
-    since, until, deleted = (*values, None, None)[:3]
-    return Window(since=since or 0, taken=taken, until=until, deleted=deleted)

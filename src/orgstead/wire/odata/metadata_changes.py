@@ -12,6 +12,7 @@ from orgstead.errors import Fault, fault
 from orgstead.languages.odata import split_options
 from orgstead.model.messages import Execute, Result
 from orgstead.model.schema import Choice, Column, ManyToMany, OneToMany, Schema, Table
+from orgstead.wire.definitions.actions import DEFINITION_ACTIONS, Making, read_action
 from orgstead.wire.definitions.body import NAMESPACE, type_of
 from orgstead.wire.definitions.read_columns import change_column, read_column
 from orgstead.wire.definitions.read_options import change_choice, read_choice
@@ -21,7 +22,6 @@ from orgstead.wire.definitions.read_relationships import (
     read_one_to_many,
 )
 from orgstead.wire.definitions.read_tables import change_table, read_key, read_table
-from orgstead.wire.odata.metadata_actions import DEFINITION_ACTIONS, Making, read_action
 from orgstead.wire.odata.paths import Segment
 from orgstead.wire.odata.payload import decode_object
 from orgstead.wire.odata.response import VERSION, Reply, json_reply

@@ -11,7 +11,7 @@ from orgstead.errors import fault
 from orgstead.languages.odata import EnumLiteral, NavName, parse_options
 from orgstead.model.query import And, Condition, Exists, Expand, Field, Not, Or, Predicate
 from orgstead.wire.definitions.definition import Definition
-from orgstead.wire.definitions.labels import LANGUAGE, Caption, plain
+from orgstead.wire.definitions.labels import LANGUAGE, spelled
 from orgstead.wire.definitions.vocabulary import (
     COMPLEX_TYPES,
     ENUM_TYPES,
@@ -22,7 +22,7 @@ from orgstead.wire.definitions.vocabulary import (
 )
 from orgstead.wire.odata.paths import NAMESPACE
 
-__all__ = ["Asked", "Reading", "matching", "project", "read_asked", "spelled", "typed"]
+__all__ = ["Asked", "Reading", "matching", "project", "read_asked", "typed"]
 
 LABEL_LANGUAGES = "LabelLanguages"
 MAX_EXPAND_DEPTH = 5
@@ -269,19 +269,6 @@ def project(
     for each in expand:
         _expanded(row, definition, each, declared, at)
     return row
-
-
-def spelled(value: Any, labels: bool) -> Any:
-    """A property value written out; with ``labels`` False its labels have no texts."""
-    if labels:
-        return plain(value)
-    if isinstance(value, Caption):
-        return {"LocalizedLabels": [], "UserLocalizedLabel": None}
-    if isinstance(value, dict):
-        return {key: spelled(each, labels) for key, each in value.items()}
-    if isinstance(value, list):
-        return [spelled(each, labels) for each in value]
-    return value
 
 
 def _expanded(

@@ -1,0 +1,125 @@
+"""Results that are too large to be one value: rows and lists of definitions, written a piece at a time."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol, runtime_checkable
+
+from orgstead.languages.paging import write_inner
+from orgstead.model.plan import Col, Plan
+from orgstead.model.record import Page
+from orgstead.model.schema import Schema
+from orgstead.wire.soap.beside import beside
+from orgstead.wire.soap.contracts import CONTRACTS, TypeName
+from orgstead.wire.soap.rows import Letters, entities
+from orgstead.wire.soap.write import Scope, element
+from orgstead.wire.soap.xml import escape
+
+__all__ = ["Pieces", "Row", "Rows", "Stream", "cursor_names", "entity_letters", "table_names"]
+
+# What a table says about rows that another version of it has seen: nothing is replicated here.
+MARV = -1
+
+
+@runtime_checkable
+class Pieces(Protocol):
+    """A result that writes itself."""
+
+    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[str]:
+        """The element of a result, whose type has to be stated."""
+
+
+@lru_cache(maxsize=4)
+def table_names(schema: Schema) -> Mapping[str, str]:
+    """The display names of tables, which is how their logical names read."""
+    return {name: table.display_name for name, table in schema.tables.items()}
+
+
+def entity_letters(scope: Scope) -> Letters:
+    """The prefixes of entities in a scope."""
+    pairs = scope.with_("pairs")[0].known["pairs"]
+    return Letters(scope.known["xrm"], pairs, chr(ord(pairs) + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """A page of rows as an EntityCollection; ``columns`` are the party lists that are shown."""
+
+    page: Page
+    columns: tuple[str, ...] = ()
+
+    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[str]:
+        """The collection as the value of a result."""
+        yield f'<{tag} i:type="{scope.name("xrm", "EntityCollection")}">'
+        yield from self.content(scope, schema)
+        yield f"</{tag}>"
+
+    def content(self, scope: Scope, schema: Schema) -> Iterator[str]:
+        """The members of the collection."""
+        page, a = self.page, scope.known["xrm"]
+        yield f"<{a}:Entities>"
+        yield from self.entities(scope, schema)
+        cookie = f'<{a}:PagingCookie i:nil="true"/>'
+        if page.after is not None:
+            text = escape(write_inner(page.number, cursor_names(page.plan), page.after))
+            cookie = f"<{a}:PagingCookie>{text}</{a}:PagingCookie>"
+        yield (
+            f"</{a}:Entities><{a}:EntityName>{escape(page.plan.source.table.logical_name)}</{a}:EntityName>"
+            f"<{a}:MinActiveRowVersion>{MARV}</{a}:MinActiveRowVersion>"
+            f"<{a}:MoreRecords>{'true' if page.after is not None else 'false'}</{a}:MoreRecords>{cookie}"
+            f"<{a}:RecordCountLessThanMarv>{MARV}</{a}:RecordCountLessThanMarv>"
+            f"<{a}:TotalRecordCount>{-1 if page.total is None else page.total}</{a}:TotalRecordCount>"
+            f"<{a}:TotalRecordCountLimitExceeded>{'true' if page.capped else 'false'}"
+            f"</{a}:TotalRecordCountLimitExceeded>"
+        )
+
+    def entities(self, scope: Scope, schema: Schema) -> Iterator[str]:
+        """The rows, some at a time."""
+        letters, names = entity_letters(scope), table_names(schema)
+        return entities(self.page, names, letters, beside(self.page, self.columns, names, letters))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """The one row of a page as an Entity."""
+
+    page: Page
+    columns: tuple[str, ...] = ()
+
+    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[str]:
+        """The entity as the value of a result."""
+        own = scope.name("xrm", "Entity")
+        yield f'<{tag} i:type="{own}">{self.content(scope, schema)}</{tag}>'
+
+    def content(self, scope: Scope, schema: Schema) -> str:
+        """The members of the entity."""
+        own = scope.name("xrm", "Entity")
+        text = "".join(Rows(page=self.page, columns=self.columns).entities(scope, schema))
+        return text.removeprefix(f"<{own}>").removesuffix(f"</{own}>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A list whose items are made one after another."""
+
+    type: TypeName
+    items: Callable[[], Iterable[Any]]
+
+    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[str]:
+        """The list as the value of a result."""
+        item = CONTRACTS[self.type].item
+        if item is None:
+            raise TypeError("only lists are streamed")
+        scope, said = scope.with_(self.type[0])
+        yield f'<{tag}{said} i:type="{scope.name(*self.type)}">'
+        name = scope.name(self.type[0], item.name)
+        for each in self.items():
+            yield element(name, each, item.type, scope)
+        yield f"</{tag}>"
+
+
+def cursor_names(plan: Plan) -> list[str]:
+    """The names of the columns that a page goes by."""
+    if not plan.keyed:
+        return ["offset"]
+    return [sort.of.column.name if isinstance(sort.of, Col) else "value" for sort in plan.order]
