@@ -97,9 +97,7 @@ def option(number: int) -> Of:
 
 def options(*numbers: int) -> Of:
     """An OptionSetValueCollection."""
-    inner = "".join(
-        f"<a:OptionSetValue><a:Value>{each}</a:Value></a:OptionSetValue>" for each in numbers
-    )
+    inner = "".join(f"<a:OptionSetValue><a:Value>{each}</a:Value></a:OptionSetValue>" for each in numbers)
     return Of("n:OptionSetValueCollection", inner, raw=True)
 
 

@@ -102,7 +102,7 @@ def test_text_that_xml_cannot_hold_as_it_is_survives(soap: Soap) -> None:
     answer = soap.post(
         envelope(
             f'<Create xmlns="{SERVICES}"><entity><a:Attributes><a:KeyValuePairOfstringanyType><b:key>name</b:key>'
-            "<b:value i:type=\"c:string\">a&#13;b&#10;&#9;c &amp; &lt;d&gt; \"e\" 'f' ]]&gt; é 漢 \U0001f600</b:value>"
+            '<b:value i:type="c:string">a&#13;b&#10;&#9;c &amp; &lt;d&gt; "e" \'f\' ]]&gt; é 漢 \U0001f600</b:value>'
             "</a:KeyValuePairOfstringanyType></a:Attributes><a:LogicalName>account</a:LogicalName></entity></Create>"
         )
     )
@@ -158,7 +158,11 @@ def test_soap_1_2_is_answered_in_its_own_shape(soap: Soap) -> None:
 
 
 def test_a_request_without_a_token_is_told_where_to_get_one(soap: Soap) -> None:
-    for path in ("Organization.svc/web", "organization.svc", "Organization.svc/web?SDKClientVersion=9.2.49.8267"):
+    for path in (
+        "Organization.svc/web",
+        "organization.svc",
+        "Organization.svc/web?SDKClientVersion=9.2.49.8267",
+    ):
         answer = soap.web.client.get(f"/XRMServices/2011/{path}")
         assert answer.status_code == 401
         shown = answer.headers["WWW-Authenticate"]
@@ -262,7 +266,9 @@ def test_activities_show_their_parties_as_lists_of_rows(soap: Soap) -> None:
 
 
 # -- queries -------------------------------------------------------------------------------------------------------
-def condition(name: str, operator: str, *values: object, entity: str | None = None, compare: bool = False) -> str:
+def condition(
+    name: str, operator: str, *values: object, entity: str | None = None, compare: bool = False
+) -> str:
     """A ConditionExpression."""
     inner = "".join(written("f:anyType", value) for value in values)
     of = f"<a:EntityName>{entity}</a:EntityName>" if entity else ""
@@ -288,7 +294,13 @@ def order(name: str, kind: str = "Ascending", alias: str | None = None) -> str:
 
 
 def link(
-    table: str, from_: str, to: str, *names: str, join: str = "Inner", alias: str | None = None, more: str = ""
+    table: str,
+    from_: str,
+    to: str,
+    *names: str,
+    join: str = "Inner",
+    alias: str | None = None,
+    more: str = "",
 ) -> str:
     """A LinkEntity."""
     named = f"<a:EntityAlias>{alias}</a:EntityAlias>" if alias else '<a:EntityAlias i:nil="true"/>'
@@ -311,7 +323,9 @@ def query(table: str, *names: str, more: str = "", expressions: str = "", top: i
     )
 
 
-def expression(name: str, alias: str, function: str = "None", *, group: bool = False, part: str = "None") -> str:
+def expression(
+    name: str, alias: str, function: str = "None", *, group: bool = False, part: str = "None"
+) -> str:
     """An AttributeExpression."""
     return (
         f"<a:AttributeExpression><a:AggregateType>{function}</a:AggregateType><a:Alias>{alias}</a:Alias>"
@@ -368,7 +382,9 @@ def test_a_query_expression_finds_sorts_and_nests_filters(soap: Soap, family: di
         operator="Or",
         tag="a:FilterExpression",
     )
-    found = soap.query(query("account", "name", more=criteria(MINE, filters=either) + order("name", "Descending")))
+    found = soap.query(
+        query("account", "name", more=criteria(MINE, filters=either) + order("name", "Descending"))
+    )
     assert names(found) == ["Family 4", "Family 1", "Family 0"]
     assert (found.table, found.more, found.total) == ("account", False, -1)
     listed = condition("address1_city", "In", "Bonn", "Kiel")
@@ -388,7 +404,11 @@ def test_a_query_expression_finds_sorts_and_nests_filters(soap: Soap, family: di
 def test_links_bring_columns_under_aliases(soap: Soap, family: dict[str, str]) -> None:
     inner = link("contact", "accountid", "parentcustomerid", "lastname", alias="c")
     found = soap.query(
-        query("account", "name", more=criteria(MINE) + f"<a:LinkEntities>{inner}</a:LinkEntities>" + order("name"))
+        query(
+            "account",
+            "name",
+            more=criteria(MINE) + f"<a:LinkEntities>{inner}</a:LinkEntities>" + order("name"),
+        )
     )
     assert [(row.values["name"], row.values["c.lastname"]) for row in found.rows] == [
         ("Family 1", Aliased("contact", "lastname", "Family 1.0")),
@@ -396,19 +416,23 @@ def test_links_bring_columns_under_aliases(soap: Soap, family: dict[str, str]) -
         ("Family 2", Aliased("contact", "lastname", "Family 2.1")),
         ("Family 4", Aliased("contact", "lastname", "Family 4.0")),
     ]
-    none = link(
-        "contact", "accountid", "parentcustomerid", join="LeftOuter", alias="c"
-    )
+    none = link("contact", "accountid", "parentcustomerid", join="LeftOuter", alias="c")
     without = condition("contactid", "Null", entity="c")
     found = soap.query(
-        query("account", "name", more=criteria(MINE, without) + f"<a:LinkEntities>{none}</a:LinkEntities>" + order("name"))
+        query(
+            "account",
+            "name",
+            more=criteria(MINE, without) + f"<a:LinkEntities>{none}</a:LinkEntities>" + order("name"),
+        )
     )
     assert names(found) == ["Family 0", "Family 3"]
     some = link(
         "contact", "accountid", "parentcustomerid", join="Exists",
         more=criteria(condition("lastname", "Like", "%.1"), tag="a:LinkCriteria"),
     )  # fmt: skip
-    found = soap.query(query("account", "name", more=criteria(MINE) + f"<a:LinkEntities>{some}</a:LinkEntities>"))
+    found = soap.query(
+        query("account", "name", more=criteria(MINE) + f"<a:LinkEntities>{some}</a:LinkEntities>")
+    )
     assert names(found) == ["Family 2"]
 
 
@@ -420,7 +444,8 @@ def test_columns_are_summed_and_grouped(soap: Soap, family: dict[str, str]) -> N
     )
     found = soap.query(query("account", expressions=asked, more=criteria(MINE) + order("", alias="city")))
     assert [
-        (row.values["city"].value, row.values["total"].value, row.values["number"].value) for row in found.rows
+        (row.values["city"].value, row.values["total"].value, row.values["number"].value)
+        for row in found.rows
     ] == [("Bonn", Decimal(300), 1), ("Kiel", Decimal(600), 2), ("Ulm", Decimal(100), 2)]
     assert found.rows[0].values["total"].column == "revenue"
     assert found.rows[0].id == EMPTY
@@ -476,7 +501,10 @@ def test_rows_are_found_by_attribute_and_by_fetchxml(soap: Soap, family: dict[st
 def test_a_query_that_cannot_be_answered_is_refused_by_name(soap: Soap) -> None:
     for more, wanted in (
         (criteria(condition("nosuch", "Equal", 1)), "nosuch"),
-        ("<a:SubQueryExpression><a:EntityName>contact</a:EntityName></a:SubQueryExpression>", "SubQueryExpression"),
+        (
+            "<a:SubQueryExpression><a:EntityName>contact</a:EntityName></a:SubQueryExpression>",
+            "SubQueryExpression",
+        ),
         (criteria(condition("name", "Mask", 1)), "mask"),
         ("<a:NoSuchMember>1</a:NoSuchMember>", "NoSuchMember"),
         (order("name") + order("name"), "Orders"),
@@ -507,7 +535,7 @@ def test_queries_are_turned_into_the_other_language_and_back(soap: Soap, family:
 
     inner = "".join(etree.tostring(each).decode() for each in xml)
     found = soap.query(raw("a:QueryExpression", inner))
-    assert [row.values["c.lastname"].value for row in found.rows][0] == "Family 4.0"
+    assert next(row.values["c.lastname"].value for row in found.rows) == "Family 4.0"
     back = soap.execute("QueryExpressionToFetchXml", Query=raw("a:QueryExpression", inner))["FetchXml"]
     assert names(soap.query(fetch(back))) == names(found)
 
@@ -522,13 +550,16 @@ def test_requests_are_known_by_name_and_answer_with_their_types(soap: Soap) -> N
     value = parts_of(parts_of(answer)["Results"][0])["value"]
     assert type_of(value) == "{http://schemas.microsoft.com/2003/10/Serialization/}guid"
     assert soap.execute("RetrieveVersion")["Version"].startswith("9.2.")
-    made = soap.executed("Create", {"Target": Row("account", {"name": "Typed request"})}, kind="a:CreateRequest")
+    made = soap.executed(
+        "Create", {"Target": Row("account", {"name": "Typed request"})}, kind="a:CreateRequest"
+    )
     assert type_of(made) == f"{{{XRM}}}CreateResponse"
     id = soap.results(made)["id"]
     read = soap.execute("Retrieve", Target=Ref("account", id), ColumnSet=raw("a:ColumnSet", columns("name")))
     assert read["Entity"].values["name"] == "Typed request"
     found = soap.execute(
-        "RetrieveMultiple", Query=query("account", "name", more=criteria(condition("accountid", "Equal", guid(id))))
+        "RetrieveMultiple",
+        Query=query("account", "name", more=criteria(condition("accountid", "Equal", guid(id)))),
     )
     assert names(found["EntityCollection"]) == ["Typed request"]
 
@@ -569,12 +600,20 @@ def test_an_upsert_says_whether_it_has_created(soap: Soap, web: Web) -> None:
         Target=Ref("account", keys={"accountnumber": "K-1"}),
         ColumnSet=raw("a:ColumnSet", columns("name", "accountnumber")),
     )["Entity"]
-    assert (read.id, read.values["name"], read.values["accountnumber"]) == (first["Target"].id, "Again", "K-1")
+    assert (read.id, read.values["name"], read.values["accountnumber"]) == (
+        first["Target"].id,
+        "Again",
+        "K-1",
+    )
     soap.execute("Update", Target=Row("account", {"name": "Third"}, keys={"accountnumber": "K-1"}))
     assert soap.retrieve("account", read.id, "name").values["name"] == "Third"
-    contact = soap.create("contact", lastname="K", parentcustomerid=Ref("account", keys={"accountnumber": "K-1"}))
+    contact = soap.create(
+        "contact", lastname="K", parentcustomerid=Ref("account", keys={"accountnumber": "K-1"})
+    )
     assert soap.retrieve("contact", contact, "parentcustomerid").values["parentcustomerid"].id == read.id
-    made = soap.execute("Create", Target=Row("account", {"name": "Keyed"}, keys={"accountnumber": "K-2"}))["id"]
+    made = soap.execute("Create", Target=Row("account", {"name": "Keyed"}, keys={"accountnumber": "K-2"}))[
+        "id"
+    ]
     assert soap.retrieve("account", made, "accountnumber").values["accountnumber"] == "K-2"
 
 
@@ -612,13 +651,17 @@ def test_many_requests_run_one_by_one(soap: Soap, web: Web) -> None:
     name = web.name("Many")
     wrong = one("Delete", Target=Ref("account", MISSING))
     good = one("Create", Target=Row("account", {"name": name}))
-    answer = soap.execute("ExecuteMultiple", Requests=requests(good, wrong, good), Settings=settings(True, True))
+    answer = soap.execute(
+        "ExecuteMultiple", Requests=requests(good, wrong, good), Settings=settings(True, True)
+    )
     assert answer["IsFaulted"] is True
     first, second, third = items_of(answer)
     assert (first[:2], third[:2]) == ((0, "Create"), (2, "Create"))
     assert second[0] == 1
     assert "Does Not Exist" in (second[2] or "")
-    answer = soap.execute("ExecuteMultiple", Requests=requests(good, wrong, good), Settings=settings(False, False))
+    answer = soap.execute(
+        "ExecuteMultiple", Requests=requests(good, wrong, good), Settings=settings(False, False)
+    )
     assert [each[0] for each in items_of(answer)] == [1]
     rows = web.get(f"accounts?$filter=name eq '{name}'&$select=name").rows
     assert len(rows) == 3
@@ -631,7 +674,9 @@ def test_many_requests_run_one_by_one(soap: Soap, web: Web) -> None:
 
 def test_more_requests_than_are_allowed_are_refused_with_the_limit(soap: Soap) -> None:
     with pytest.raises(SoapFault) as failed:
-        soap.execute("ExecuteMultiple", Requests=requests(*[one("WhoAmI")] * 1001), Settings=settings(True, True))
+        soap.execute(
+            "ExecuteMultiple", Requests=requests(*[one("WhoAmI")] * 1001), Settings=settings(True, True)
+        )
     assert failed.value.details["MaxBatchSize"] == "1000"
 
 
@@ -644,7 +689,10 @@ def test_a_transaction_is_whole_or_did_not_happen(soap: Soap, web: Web) -> None:
     wrong = one("Delete", Target=Ref("account", MISSING))
     with pytest.raises(SoapFault) as failed:
         soap.execute("ExecuteTransaction", Requests=requests(good, wrong, good))
-    assert type_of(failed.value.element) == "{http://schemas.microsoft.com/xrm/7.1/Contracts}ExecuteTransactionFault"
+    assert (
+        type_of(failed.value.element)
+        == "{http://schemas.microsoft.com/xrm/7.1/Contracts}ExecuteTransactionFault"
+    )
     assert parts_of(failed.value.element)["FaultedRequestIndex"].text == "1"
     assert len(web.get(f"accounts?$filter=name eq '{name}'&$select=name").rows) == 2
 
@@ -696,15 +744,21 @@ def test_access_is_granted_asked_for_and_revoked(soap: Soap, web: Web) -> None:
         principal = written("g:Principal", Ref("team", team), bare=True)
         return raw("g:PrincipalAccess", f"<g:AccessMask>{mask}</g:AccessMask>{principal}")
 
-    soap.execute("GrantAccess", Target=Ref("account", account), PrincipalAccess=access("ReadAccess WriteAccess"))
-    (shared,) = soap.execute("RetrieveSharedPrincipalsAndAccess", Target=Ref("account", account))["PrincipalAccesses"]
+    soap.execute(
+        "GrantAccess", Target=Ref("account", account), PrincipalAccess=access("ReadAccess WriteAccess")
+    )
+    (shared,) = soap.execute("RetrieveSharedPrincipalsAndAccess", Target=Ref("account", account))[
+        "PrincipalAccesses"
+    ]
     assert sorted(parts_of(shared)["AccessMask"].text.split()) == ["ReadAccess", "WriteAccess"]
     assert parts_of(parts_of(shared)["Principal"])["Id"].text == team
     me = Ref("systemuser", soap.execute("WhoAmI")["UserId"])
     told = soap.execute("RetrievePrincipalAccess", Target=Ref("account", account), Principal=me)
     assert {"ReadAccess", "DeleteAccess", "ShareAccess"} <= set(told["AccessRights"].split())
     soap.execute("ModifyAccess", Target=Ref("account", account), PrincipalAccess=access("ReadAccess"))
-    (shared,) = soap.execute("RetrieveSharedPrincipalsAndAccess", Target=Ref("account", account))["PrincipalAccesses"]
+    (shared,) = soap.execute("RetrieveSharedPrincipalsAndAccess", Target=Ref("account", account))[
+        "PrincipalAccesses"
+    ]
     assert parts_of(shared)["AccessMask"].text == "ReadAccess"
     soap.execute("RevokeAccess", Target=Ref("account", account), Revokee=Ref("team", team))
     told = soap.execute("RetrieveSharedPrincipalsAndAccess", Target=Ref("account", account))
@@ -756,7 +810,10 @@ def test_members_go_into_lists_and_rows_through_queues(soap: Soap, web: Web) -> 
 def test_changes_are_told_since_a_token(soap: Soap, web: Web) -> None:
     def changes(**more: object) -> tuple[list[str], list[str], dict[str, object]]:
         answer = soap.execute(
-            "RetrieveEntityChanges", EntityName="contact", Columns=raw("a:ColumnSet", columns("lastname")), **more
+            "RetrieveEntityChanges",
+            EntityName="contact",
+            Columns=raw("a:ColumnSet", columns("lastname")),
+            **more,
         )["EntityChanges"]
         parts = parts_of(answer)
         rows, gone = [], []
@@ -766,7 +823,11 @@ def test_changes_are_told_since_a_token(soap: Soap, web: Web) -> None:
                 rows.append(parts_of(inner["NewOrUpdatedEntity"])["Id"].text)
             else:
                 gone.append(parts_of(inner["RemovedItem"])["Id"].text)
-        return rows, gone, {name: value_of(each) or each.text for name, each in parts.items() if name != "Changes"}
+        return (
+            rows,
+            gone,
+            {name: value_of(each) or each.text for name, each in parts.items() if name != "Changes"},
+        )
 
     web.call(
         "PUT", "EntityDefinitions(LogicalName='contact')",
@@ -845,7 +906,10 @@ def test_multi_select_choices_come_as_collections(soap: Soap, web: Web) -> None:
         "OptionSet": {
             "@odata.type": "Microsoft.Dynamics.CRM.OptionSetMetadata",
             "Options": [
-                {"Value": number, "Label": {"LocalizedLabels": [{"Label": f"K{number}", "LanguageCode": 1033}]}}
+                {
+                    "Value": number,
+                    "Label": {"LocalizedLabels": [{"Label": f"K{number}", "LanguageCode": 1033}]},
+                }
                 for number in (1, 2, 3)
             ],
         },

@@ -44,8 +44,11 @@ def plain(element: Any) -> Any:
 
 def label(text: str, tag: str) -> str:
     """A Label."""
-    inner = f"<a:LocalizedLabel><a:Label>{text}</a:Label><a:LanguageCode>1033</a:LanguageCode></a:LocalizedLabel>"
-    return f"<{tag}><a:LocalizedLabels>{inner}</a:LocalizedLabels><a:UserLocalizedLabel>{inner[18:-19]}</a:UserLocalizedLabel></{tag}>"
+    inner = (
+        f"<a:LocalizedLabel><a:Label>{text}</a:Label><a:LanguageCode>1033</a:LanguageCode></a:LocalizedLabel>"
+    )
+    user = f"<a:UserLocalizedLabel>{inner[18:-19]}</a:UserLocalizedLabel>"
+    return f"<{tag}><a:LocalizedLabels>{inner}</a:LocalizedLabels>{user}</{tag}>"
 
 
 def entity(schema_name: str, more: str = "") -> Of:
@@ -104,7 +107,11 @@ def test_a_table_is_made_used_read_changed_and_deleted(soap: Soap, web: Web) -> 
         soap.execute("CreateAttribute", EntityName="new_ship", Attribute=attribute(kind, f"new_{kind}", more))
     id = soap.create("new_ship", new_name="Argo", new_kind=option(2), new_integer=7, new_boolean=False)
     row = soap.retrieve("new_ship", id, "new_name", "new_kind", "new_boolean")
-    assert (row.values["new_kind"], row.formatted["new_kind"], row.values["new_boolean"]) == (2, "Kind 2", False)
+    assert (row.values["new_kind"], row.formatted["new_kind"], row.values["new_boolean"]) == (
+        2,
+        "Kind 2",
+        False,
+    )
     told = soap.execute(
         "RetrieveEntity", LogicalName="new_ship", EntityFilters=Of("h:EntityFilters", FILTERS),
         MetadataId=guid("00000000-0000-0000-0000-000000000000"), RetrieveAsIfPublished=True,
@@ -166,7 +173,9 @@ def test_relationships_are_made_read_and_deleted(soap: Soap, web: Web) -> None:
     assert sorted(made) == ["AttributeId", "RelationshipId"]
     port = soap.create("new_port", new_name="Harbour")
     account = soap.create("account", name="Berthed", new_portid=Ref("new_port", port))
-    assert soap.retrieve("account", account, "new_portid").values["new_portid"] == Ref("new_port", port, "Harbour")
+    assert soap.retrieve("account", account, "new_portid").values["new_portid"] == Ref(
+        "new_port", port, "Harbour"
+    )
     many = raw(
         "h:ManyToManyRelationshipMetadata",
         "<h:SchemaName>new_port_contact</h:SchemaName><h:Entity1LogicalName>new_port</h:Entity1LogicalName>"
@@ -289,7 +298,9 @@ def test_definitions_are_queried_and_their_changes_told(soap: Soap) -> None:
         "<j:Properties><j:AllProperties>true</j:AllProperties></j:Properties></j:AttributeQuery>"
     )
     asked = expression(
-        condition("LogicalName", "Equals", "new_watched"), properties="SchemaName Attributes", attributes=attributes
+        condition("LogicalName", "Equals", "new_watched"),
+        properties="SchemaName Attributes",
+        attributes=attributes,
     )
     answer = soap.execute("RetrieveMetadataChanges", Query=asked)
     (table,) = answer["EntityMetadata"]
@@ -300,7 +311,11 @@ def test_definitions_are_queried_and_their_changes_told(soap: Soap) -> None:
     assert {type_of(each) for each in columns.values()} == {f"{{{META}}}StringAttributeMetadata"}
     stamp = answer["ServerVersionStamp"]
     several = expression(
-        condition("LogicalName", "In", raw("f:ArrayOfstring", "<f:string>account</f:string><f:string>task</f:string>"))
+        condition(
+            "LogicalName",
+            "In",
+            raw("f:ArrayOfstring", "<f:string>account</f:string><f:string>task</f:string>"),
+        )
     )
     found = soap.execute("RetrieveMetadataChanges", Query=several)["EntityMetadata"]
     assert [parts_of(each)["LogicalName"].text for each in found] == ["account", "task"]

@@ -40,7 +40,9 @@ class Organization:
     def pairs(self, values: dict[str, Any]) -> Any:
         """Attributes or parameters."""
         pair = self.type(f"{PAIRS}KeyValuePairOfstringanyType")
-        return {"KeyValuePairOfstringanyType": [pair(key=name, value=value) for name, value in values.items()]}
+        return {
+            "KeyValuePairOfstringanyType": [pair(key=name, value=value) for name, value in values.items()]
+        }
 
     def entity(self, table: str, id: str = EMPTY, **values: Any) -> Any:
         """An Entity."""
@@ -110,16 +112,23 @@ def test_the_operations_of_the_service_do_what_they_say(organization: Organizati
         donotemail=organization.any(f"{XS}boolean", True),
         industrycode=organization.any(f"{XRM}OptionSetValue", {"Value": 1}),
     )
-    row = organization.service.Retrieve("account", id, organization.columns("name", "revenue", "industrycode"))
+    row = organization.service.Retrieve(
+        "account", id, organization.columns("name", "revenue", "industrycode")
+    )
     values = organization.values(row)
-    assert (values["name"], str(values["revenue"].Value), values["industrycode"].Value) == ("From zeep", "12.5000", 1)
+    assert (values["name"], str(values["revenue"].Value), values["industrycode"].Value) == (
+        "From zeep",
+        "12.5000",
+        1,
+    )
     organization.service.Update(organization.entity("account", id, name=organization.text("Changed")))
     contact = organization.create("contact", lastname=organization.text("Zeep"))
     related = {"EntityReference": [organization.ref("contact", contact)]}
     tie = organization.type(f"{XRM}Relationship")(SchemaName="contact_customer_accounts")
     organization.service.Associate("account", id, tie, related)
     query = organization.type(f"{XRM}QueryExpression")(
-        EntityName="contact", Distinct=False, NoLock=False, ColumnSet=organization.columns("lastname", "parentcustomerid"),
+        EntityName="contact", Distinct=False, NoLock=False,
+        ColumnSet=organization.columns("lastname", "parentcustomerid"),
         Criteria={
             "FilterOperator": "And", "IsQuickFindFilter": False,
             "Conditions": {
@@ -170,12 +179,17 @@ def test_thirty_requests_are_executed(organization: Organization) -> None:
     assert execute("RetrieveVersion")["Version"].startswith("9.")
     detail = execute(
         "RetrieveCurrentOrganization",
-        AccessType=organization.any("{http://schemas.microsoft.com/xrm/2014/Contracts}EndpointAccessType", "Default"),
+        AccessType=organization.any(
+            "{http://schemas.microsoft.com/xrm/2014/Contracts}EndpointAccessType", "Default"
+        ),
     )["Detail"]
     assert detail.OrganizationId == me["OrganizationId"]
     account = execute("Create", Target=row("account", name=text("Executed")))["id"]
     columns = organization.any(f"{XRM}ColumnSet", organization.columns("name"))
-    assert execute("Retrieve", Target=ref("account", account), ColumnSet=columns)["Entity"].LogicalName == "account"
+    assert (
+        execute("Retrieve", Target=ref("account", account), ColumnSet=columns)["Entity"].LogicalName
+        == "account"
+    )
     execute("Update", Target=row("account", account, name=text("Again")))
     assert execute("Upsert", Target=row("account", account, name=text("Third")))["RecordCreated"] is False
     fetch = organization.any(
@@ -186,7 +200,9 @@ def test_thirty_requests_are_executed(organization: Organization) -> None:
     execute("SetState", EntityMoniker=ref("account", account), State=option(1), Status=option(2))
     execute("SetStateDynamicEntity", EntityMoniker=ref("account", account), State=option(0), Status=option(1))
     execute("Assign", Target=ref("account", account), Assignee=ref("systemuser", me["UserId"]))
-    rights = execute("RetrievePrincipalAccess", Target=ref("account", account), Principal=ref("systemuser", me["UserId"]))
+    rights = execute(
+        "RetrievePrincipalAccess", Target=ref("account", account), Principal=ref("systemuser", me["UserId"])
+    )
     assert "ReadAccess" in str(rights["AccessRights"])
     shared = execute("RetrieveSharedPrincipalsAndAccess", Target=ref("account", account))
     assert "PrincipalAccesses" in shared
@@ -195,15 +211,26 @@ def test_thirty_requests_are_executed(organization: Organization) -> None:
     references = organization.any(
         f"{XRM}EntityReferenceCollection", {"EntityReference": [organization.ref("contact", contact)]}
     )
-    execute("Associate", Target=ref("account", account), Relationship=relationship, RelatedEntities=references)
-    execute("Disassociate", Target=ref("account", account), Relationship=relationship, RelatedEntities=references)
-    lead = execute("Create", Target=row("lead", subject=text("S"), lastname=text("L"), companyname=text("C")))["id"]
-    flags = {name: organization.any(f"{XS}boolean", True) for name in ("CreateAccount", "CreateContact", "CreateOpportunity")}
+    execute(
+        "Associate", Target=ref("account", account), Relationship=relationship, RelatedEntities=references
+    )
+    execute(
+        "Disassociate", Target=ref("account", account), Relationship=relationship, RelatedEntities=references
+    )
+    lead = execute(
+        "Create", Target=row("lead", subject=text("S"), lastname=text("L"), companyname=text("C"))
+    )["id"]
+    flags = {
+        name: organization.any(f"{XS}boolean", True)
+        for name in ("CreateAccount", "CreateContact", "CreateOpportunity")
+    }
     made = execute("QualifyLead", LeadId=ref("lead", lead), Status=option(3), **flags)["CreatedEntities"]
     opportunity = made.EntityReference[2].Id
     close = row("opportunityclose", subject=text("W"), opportunityid=ref("opportunity", opportunity))
     execute("WinOpportunity", OpportunityClose=close, Status=option(3))
-    case = execute("Create", Target=row("incident", title=text("T"), customerid=ref("account", account)))["id"]
+    case = execute("Create", Target=row("incident", title=text("T"), customerid=ref("account", account)))[
+        "id"
+    ]
     assert execute("CalculateTotalTimeIncident", IncidentId=guid(case))["TotalTime"] == 0
     resolution = row("incidentresolution", subject=text("R"), incidentid=ref("incident", case))
     execute("CloseIncident", IncidentResolution=resolution, Status=option(5))
@@ -251,6 +278,8 @@ def test_a_client_of_soap_1_2_and_the_discovery_service_are_described_too(live: 
         assert newer.execute("WhoAmI")["UserId"]
         discovery = Client(f"{live.https}/XRMServices/2011/Discovery.svc?wsdl", transport=transport)
         space = "{http://schemas.microsoft.com/xrm/2011/Contracts/Discovery}"
-        request = discovery.get_type(f"{space}RetrieveOrganizationsRequest")(AccessType="Default", Release="Current")
+        request = discovery.get_type(f"{space}RetrieveOrganizationsRequest")(
+            AccessType="Default", Release="Current"
+        )
         (detail,) = discovery.service.Execute(request).OrganizationDetail
         assert detail.State == "Enabled"
