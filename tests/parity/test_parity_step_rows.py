@@ -66,7 +66,7 @@ def test_a_custom_api_is_a_message_as_long_as_it_is_there(web: Web) -> None:
 def test_the_key_of_an_endpoint_is_written_and_never_read(web: Web) -> None:
     endpoint = web.make("serviceendpoints", **ENDPOINT)
     row = web.get(f"serviceendpoints({endpoint})")
-    assert row.json["url"] == ENDPOINT["url"]
+    assert (row.json["url"], row.json["isauthvalueset"]) == (ENDPOINT["url"], True)
     assert "very secret" not in row.text
     for query in ("$select=authvalue", "$filter=authvalue eq 'very secret'", "$orderby=authvalue"):
         assert web.get(f"serviceendpoints?{query}").status == 400

@@ -316,6 +316,7 @@ def test_an_endpoint_that_refuses_fails_the_job_at_once(web: Web, receiver: Rece
     id = web.make("accounts", name="Refused")
     row = web.ended(job_of(web, id)["asyncoperationid"])
     assert (row["statuscode"], len(receiver.posts)) == (31, 1)
+    assert row["errorcode"] == 0x80050201 - 2**32
     assert str(status) in row["message"]
 
 
@@ -402,7 +403,7 @@ def test_a_synchronous_step_that_fails_undoes_the_operation(web: Web, receiver: 
     step(web, endpoint(web, receiver.url), mode=0, stage=stage)
     receiver.answer = lambda post: 500
     answer = web.call("POST", "accounts", {"name": "Undone"})
-    assert answer.status == 400, answer.text
+    assert (answer.status, answer.json["error"]["code"]) == (400, "0x80050201"), answer.text
     assert web.get("accounts?$filter=name eq 'Undone'").rows == []
     (post,) = receiver.posts
     while not deliveries(web, post.id):
@@ -484,17 +485,23 @@ def test_a_step_that_could_not_run_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("message_name", "kind", "attributes", "property_name"),
+    ("message_name", "kind", "attributes", "property_name", "code"),
     [
-        ("Create", 0, None, "Id"),
-        ("Create", 1, None, "Target"),
-        ("Delete", 1, None, "Target"),
-        ("Update", 1, "nonsense", "Target"),
-        ("Update", 7, None, "Target"),
+        ("Create", 0, None, "Id", "0x8004416d"),
+        ("Create", 1, None, "Target", "0x8004416b"),
+        ("Delete", 1, None, "Target", "0x8004416d"),
+        ("Update", 1, "nonsense", "Target", "0x80041103"),
+        ("Update", 7, None, "Target", "0x8004431a"),
     ],
 )
 def test_an_image_that_could_not_be_taken_is_refused(
-    web: Web, receiver: Receiver, message_name: str, kind: int, attributes: str | None, property_name: str
+    web: Web,
+    receiver: Receiver,
+    message_name: str,
+    kind: int,
+    attributes: str | None,
+    property_name: str,
+    code: str,
 ) -> None:
     of = step(web, endpoint(web, receiver.url), message_name)
     answer = web.call(
@@ -509,7 +516,7 @@ def test_an_image_that_could_not_be_taken_is_refused(
             "sdkmessageprocessingstepid@odata.bind": f"/sdkmessageprocessingsteps({of})",
         },
     )
-    assert answer.status == 400, answer.text
+    assert (answer.status, answer.json["error"]["code"]) == (400, code), answer.text
 
 
 def test_deliveries_are_not_written_by_hand(web: Web) -> None:

@@ -14,8 +14,8 @@ from orgstead.engine.handlers.values import bind_values
 from orgstead.engine.jobs import OPERATIONS, enqueue
 from orgstead.engine.registry import Call
 from orgstead.engine.steps import Passage
-from orgstead.errors import fault
-from orgstead.model.endpoints import Endpoint
+from orgstead.errors import Fault, fault
+from orgstead.model.endpoints import TIMED_OUT, Answered, Endpoint
 from orgstead.model.events import NOBODY, Event
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
@@ -31,6 +31,7 @@ __all__ = [
     "read_endpoint",
     "run_stage",
     "wants_row",
+    "what_failed",
 ]
 
 # Messages that steps send are one deeper than the message that set the step off.
@@ -109,18 +110,27 @@ def _rebind(
 
 
 def _tell(call: Call, passage: Passage, step: Step) -> None:
-    """Post to an endpoint and wait for its answer; raises EndpointFailed unless it takes what it was told."""
+    """Post to an endpoint and wait for its answer; raises ``what_failed`` unless it takes what it was told."""
     endpoint = read_endpoint(call, step.endpoint or NOBODY)
     if endpoint is None:
-        raise fault("EndpointFailed", name=step.name, reason="there is no such endpoint")
+        raise fault("EndpointFailed", hint="There is no such endpoint.")
     event = event_of(call, passage, step, _operation(call, passage))
     parcel = call.outside.pack(event, call.schema)
     answered = call.outside.post(endpoint, parcel)
     told = {"event": event, "endpoint": endpoint, "parcel": parcel, "answered": answered, "sent": call.now}
     call.told.append(told)
     if not answered.good:
-        reason = answered.error or f"it answered with the status {answered.status}"
-        raise fault("EndpointFailed", name=endpoint.name, reason=reason)
+        raise what_failed(answered)
+
+
+def what_failed(answered: Answered) -> Fault:
+    """EndpointRefused, EndpointTimedOut or EndpointFailed, by what became of a call to an endpoint."""
+    hint = f"{answered.reason.capitalize()}."
+    if answered.status is not None:
+        return fault("EndpointRefused", hint=hint)
+    if answered.error == TIMED_OUT:
+        return fault("EndpointTimedOut", hint=hint)
+    return fault("EndpointFailed", hint=hint)
 
 
 def _queue(call: Call, passage: Passage, step: Step) -> None:

@@ -5,11 +5,13 @@ https://learn.microsoft.com/power-apps/developer/data-platform/register-web-hook
 
 from dataclasses import dataclass, field
 
-__all__ = ["CALL_SECONDS", "Answered", "Endpoint", "Parcel"]
+__all__ = ["CALL_SECONDS", "TIMED_OUT", "Answered", "Endpoint", "Parcel"]
 
 # What a call may take, its answer included.
 # https://learn.microsoft.com/power-apps/developer/data-platform/use-webhooks
 CALL_SECONDS = 60.0
+# The error of a call that took longer.
+TIMED_OUT = "it did not answer in time"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,11 @@ class Answered:
     passing: bool = False
     seconds: float = 0.0
     excerpt: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why the endpoint has not taken it, in words."""
+        return self.error or f"it answered with the status {self.status}"
 
     @property
     def good(self) -> bool:

@@ -18,15 +18,14 @@ from typing import Any
 import httpcore2
 
 from orgstead.errors import Fault
-from orgstead.model.endpoints import Answered
+from orgstead.model.endpoints import TIMED_OUT, Answered
 from orgstead.server.addresses import check_url, read_allowed
 from orgstead.server.network import Lookup, Network, RefusedAddress, Resolve, resolve
 
-__all__ = ["FAILED", "MALFORMED", "REFUSED", "TIMED_OUT", "TLS_FAILED", "Callouts", "Headers"]
+__all__ = ["FAILED", "MALFORMED", "REFUSED", "TLS_FAILED", "Callouts", "Headers"]
 
 # What goes wrong without an answer.
 REFUSED = "the address is refused"
-TIMED_OUT = "it did not answer in time"
 FAILED = "the connection failed"
 TLS_FAILED = "TLS failed"
 MALFORMED = "the answer is malformed"

@@ -13,14 +13,13 @@ import pytest
 
 from orgstead.errors import Fault
 from orgstead.identity.certs import Certificates, ensure_certificates
-from orgstead.model.endpoints import Answered
+from orgstead.model.endpoints import TIMED_OUT, Answered
 from orgstead.server.callouts import (
     FAILED,
     MALFORMED,
     MAX_ANSWER,
     MAX_EXCERPT,
     REFUSED,
-    TIMED_OUT,
     TLS_FAILED,
     Callouts,
 )

@@ -24,7 +24,7 @@ from orgstead.engine.jobs import (
     enqueue,
 )
 from orgstead.engine.registry import OPEN, Call, handles
-from orgstead.engine.stages import DELIVERIES, ENDPOINTS, NOTIFY, STEPS, read_endpoint
+from orgstead.engine.stages import DELIVERIES, ENDPOINTS, NOTIFY, STEPS, read_endpoint, what_failed
 from orgstead.errors import fault
 from orgstead.model.endpoints import Answered, Endpoint
 from orgstead.model.events import ASYNCHRONOUS, NOBODY, SYNCHRONOUS, Event
@@ -185,14 +185,13 @@ def settle_delivery(call: Call) -> None:
         if status == PAUSING["statuscode"]:
             hold_job(call, id)
     else:
-        error = fault("EndpointFailed", name=operation["name"] or "", reason=reason_of(answered))
-        told = {"errorcode": error.signed_code, "message": error.message, "friendlymessage": error.message}
+        error = what_failed(answered)
+        told = {
+            "errorcode": error.signed_code,
+            "message": f"{error.message} {error.hint}",
+            "friendlymessage": error.message,
+        }
         end_job(call, None, _task(id), operation, FAILED, told)
-
-
-def reason_of(answered: Answered) -> str:
-    """Why a call was none, in words."""
-    return answered.error or f"it answered with the status {answered.status}"
 
 
 def _task(id: str) -> Task:
@@ -256,7 +255,7 @@ def _note(
         "attempt": attempt,
         "body": payload["body"],
         "correlationid": payload["correlation"],
-        "error": None if answered.good else reason_of(answered)[:MAX_TEXT],
+        "error": None if answered.good else answered.reason[:MAX_TEXT],
         "headers": json.dumps(payload["headers"]),
         "httpstatus": answered.status,
         "messagename": message,

@@ -49,6 +49,8 @@ def check_endpoint(call: Call, change: Change) -> None:
     if change.after("contract") != WEBHOOK:
         raise fault("NotSupported", feature="A service endpoint that is not a webhook (contract 8)")
     change.values.setdefault("messageformat", 2)
+    if "authvalue" in change.values:
+        change.values["isauthvalueset"] = bool(change.values["authvalue"])
     endpoint = Endpoint(
         id=change.id,
         name=change.after("name") or "",
@@ -70,7 +72,7 @@ def check_step(call: Call, change: Change) -> None:
     message, table = _message(call, change), _table(call, change)
     stage, mode = change.after("stage"), change.after("mode")
     if not _allowed(call, message, change.after("sdkmessagefilterid"), table, mode):
-        raise fault("StepNotAllowed", message=message, table=table or "none")
+        raise fault("StepNotAllowed", hint=f"Message {message}, table {table or 'none'}.")
     if stage not in (BEFORE_CHECKS, BEFORE_WRITE, DONE):
         raise fault("InvalidStep", reason=f"steps run at the stages 10, 20 and 40, not at {stage}")
     if mode and stage != DONE:
@@ -133,7 +135,7 @@ def _check_columns(table: Table, names: tuple[str, ...]) -> None:
 # -- images ------------------------------------------------------------------------------------------------------
 @hook("Create", "Update", stage=20, applies=_is(IMAGES))
 def check_image(call: Call, change: Change) -> None:
-    """Raises InvalidImage for a picture that could not be taken, MissingRequired."""
+    """Raises InvalidImage, InvalidImageType, InvalidMessageProperty, PostImageTooEarly, MissingRequired."""
     for column in ("sdkmessageprocessingstepid", "imagetype", "entityalias", "messagepropertyname"):
         if change.after(column) in (None, ""):
             raise fault("MissingRequired", column=column, table=IMAGES)
@@ -147,13 +149,14 @@ def check_image(call: Call, change: Change) -> None:
     if kind not in (PRE, POST, BOTH):
         raise fault("InvalidImage", reason=f"there is no image type {kind}")
     if message == "Create" and kind != POST:
-        raise fault("InvalidImage", reason="there is no row before it is created")
+        raise fault("InvalidImageType", message=message, hint="There is no row before it is created.")
     if message == "Delete" and kind != PRE:
-        raise fault("InvalidImage", reason="there is no row after it is deleted")
+        raise fault("InvalidImageType", message=message, hint="There is no row after it is deleted.")
     if kind != PRE and row["stage"] != DONE:
-        raise fault("InvalidImage", reason="there is no row as it will be before the stage 40")
+        raise fault("PostImageTooEarly", hint="There is no row as it will be before the stage 40.")
     if change.after("messagepropertyname") != PICTURED.get(message, change.after("messagepropertyname")):
-        raise fault("InvalidImage", reason=f"of {message} the property is {PICTURED[message]}")
+        name = str(change.after("messagepropertyname"))[:100]
+        raise fault("InvalidMessageProperty", name=name, message=message, hint=f"It is {PICTURED[message]}.")
     if table is not None:
         _check_columns(call.schema.tables[table], _names(change.after("attributes")))
     known = call.unit.find(change.table, {"sdkmessageprocessingstepid": Ref(STEPS, step)}, MAX_IMAGES + 1)
