@@ -177,6 +177,8 @@ def name_in(post: Any) -> str:
     return name
 
 
+# Fifty starts of a server take their time.
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_every_committed_change_is_told_and_none_that_was_undone(
     database: str,
