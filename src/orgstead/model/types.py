@@ -111,8 +111,14 @@ def _text(column: Column, table: str) -> Coerce:
 
 
 def _out_of_range(column: Column, value: Any, table: str, low: Any, high: Any) -> Fault:
-    name = "ValueOutOfRange" if isinstance(value, int) else "DecimalValueOutOfRange"
-    return fault(name, column=column.name, table=table, min=low, max=high, value=_short(value))
+    return fault(
+        "ValueOutOfRange" if isinstance(value, int) else "DecimalValueOutOfRange",
+        column=column.name,
+        table=table,
+        min=low,
+        max=high,
+        value=_short(value),
+    )
 
 
 def _whole(column: Column, table: str, low: int, high: int) -> Coerce:

@@ -113,7 +113,7 @@ class Watched:
         if rule.asked.drop is not None:
             await _drop(scope, receive)
             return
-        given = rule.fault(path)
+        given = rule.refusal(path)
         if given is None:
             await self._pass(scope, receive, send, note)
             return
