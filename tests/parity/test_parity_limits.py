@@ -16,6 +16,7 @@ from orgstead.app import build_application
 from orgstead.identity.development import ADMIN_PASSWORD, CLIENT_ID, PUBLIC_CLIENT_ID, TENANT_ID
 from orgstead.server.asgi import Application
 from orgstead.server.plane.clock import AdjustableClock
+from orgstead.server.plane.watch import Watched
 from tests.parity.conftest import ORIGIN, Answer, Web
 
 UPN = "admin@orgstead.localhost"
@@ -40,7 +41,7 @@ class Guarded:
 
     web: Web
     clock: Clock
-    application: Application
+    application: Application | Watched
 
     def ask(self, **headers: str) -> Answer:
         """A request that is as good as any."""

@@ -54,6 +54,7 @@ class Watched:
         self._trusted = frozenset(config.trusted_proxies)
         self.background = inner.background
         self.stop = inner.stop
+        self.limits = inner.limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
