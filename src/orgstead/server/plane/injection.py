@@ -86,7 +86,7 @@ class Rule:
         self.fired += 1
         return True
 
-    def refusal(self, path: str) -> tuple[Fault, Sequence[tuple[str, str]]] | None:
+    def failure(self) -> tuple[Fault, Sequence[tuple[str, str]]] | None:
         """The fault that it answers with, and the headers beside; None when it has no status."""
         asked, status = self.asked, self.asked.status
         if status is None:

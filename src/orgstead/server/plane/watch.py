@@ -54,7 +54,6 @@ class Watched:
         self._trusted = frozenset(config.trusted_proxies)
         self.background = inner.background
         self.stop = inner.stop
-        self.limits = inner.limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -114,7 +113,7 @@ class Watched:
         if rule.asked.drop is not None:
             await _drop(scope, receive)
             return
-        given = rule.refusal(path)
+        given = rule.failure()
         if given is None:
             await self._pass(scope, receive, send, note)
             return
