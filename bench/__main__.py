@@ -21,7 +21,9 @@ SPECIAL: Final = {
     "upsert": own.upsert,
     "load": special.load,
 }
-NAMES: Final = (*OPERATIONS, *SPECIAL)
+# Before rows are written that are nobody's but the administrator's.
+FIRST: Final = ("aggregate", "restricted")
+NAMES: Final = (*FIRST, *OPERATIONS, *(name for name in SPECIAL if name not in FIRST))
 
 
 def main() -> None:

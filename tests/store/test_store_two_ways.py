@@ -11,7 +11,7 @@ from orgstead.model.record import Ref
 from tests.store.store_pieces import Database, ask, condition, guid, order
 
 # More than a first turn looks at, whichever way it goes.
-MANY = 9_000
+MANY = 12_000
 MINE, OURS, OTHERS = guid(901), guid(902), guid(903)
 QUERY = Query(
     table="thing",
@@ -23,7 +23,7 @@ QUERY = Query(
 
 def rows(of: str) -> list[dict[str, Any]]:
     """Rows of somebody else's, but for those of ``of`` every so often."""
-    kinds = {"few": (3_000, 2_000), "many": (2, 3), "none": (MANY, MANY)}[of]
+    kinds = {"few": (4_000, 3_000), "many": (2, 3), "none": (MANY, MANY)}[of]
     return [
         {
             "name": f"{of} {number:05d}",

@@ -11,8 +11,8 @@ __all__ = ["STRIDES", "Budget", "Deadline", "Pace", "Turn"]
 # SQLite counts steps per statement and from where the last run of the same text ended: a small stride keeps the
 # error of a budget small.
 STRIDES = 16
-# After how many steps a turn looks whether it is over.
-TURN_STRIDE = 2_000
+# How often a turn looks whether it is over: each time it may have to wait for other threads.
+LOOKS = 4
 
 
 class Deadline:
@@ -55,7 +55,7 @@ class Pace:
     def turn(self, steps: int) -> Iterator["Turn"]:
         """Statements in this block end after so many steps, too."""
         turn = Turn(self, steps)
-        self._connection.set_progress_handler(turn, TURN_STRIDE)
+        self._connection.set_progress_handler(turn, turn.stride)
         try:
             yield turn
         finally:
@@ -65,17 +65,18 @@ class Pace:
 class Turn:
     """A progress handler that ends a statement after so many steps. ``late``: the unit of work is over, too."""
 
-    __slots__ = ("_left", "_pace", "_since", "late")
+    __slots__ = ("_left", "_pace", "_since", "late", "stride")
 
     def __init__(self, pace: Pace, steps: int) -> None:
         self._pace = pace
+        self.stride = min(max(1, steps // LOOKS), pace.stride)
         self._left = steps
         self._since = 0
         self.late = False
 
     def __call__(self) -> bool:
-        self._left -= TURN_STRIDE
-        self._since += TURN_STRIDE
+        self._left -= self.stride
+        self._since += self.stride
         if self._since >= self._pace.stride:
             self._since = 0
             self.late = self._pace.late()

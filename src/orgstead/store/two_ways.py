@@ -16,8 +16,9 @@ from orgstead.store.statements import Statements
 
 __all__ = ["Ways", "has_two_ways"]
 
-# Steps of SQLite's virtual machine for the first turn: so many, and so many for each row that was asked for.
-FIRST_STEPS, ROW_STEPS = 20_000, 100
+# Steps of SQLite's virtual machine for the first turn: so many, some milliseconds along an index, and so many for each
+# row that was asked for.
+FIRST_STEPS, ROW_STEPS = 80_000, 100
 # The next turn is so many times as long.
 LONGER = 4
 MAX_KEPT = 2048
@@ -32,24 +33,26 @@ class InOrder(SQLite):
 
 
 class Ways:
-    """The statements of both ways, and which one ended first for which plan."""
+    """The statements of both ways, and which one ended first for which plan, in how many steps."""
 
     def __init__(self, usual: Statements) -> None:
         self._both = (Statements(InOrder()), usual)
-        self._ended: dict[Plan, int] = {}
+        self._ended: dict[Plan, tuple[int, int]] = {}
 
     def turns(self, plan: Plan, rows: int) -> Iterator[tuple[Statements, int]]:
         """The ways in turn, each with the steps that it has; whoever takes no more has come to the end."""
-        way, steps = self._ended.get(plan, 0), FIRST_STEPS + ROW_STEPS * rows
+        least = FIRST_STEPS + ROW_STEPS * rows
+        way, steps = self._ended.get(plan, (0, least))
+        steps = max(steps, least)
         while True:
-            self._keep(plan, way)
+            self._keep(plan, way, steps)
             yield self._both[way], steps
             way, steps = 1 - way, steps * LONGER
 
-    def _keep(self, plan: Plan, way: int) -> None:
+    def _keep(self, plan: Plan, way: int, steps: int) -> None:
         if len(self._ended) >= MAX_KEPT:
             self._ended.clear()
-        self._ended[plan] = way
+        self._ended[plan] = way, steps
 
 
 @lru_cache(maxsize=4096)
