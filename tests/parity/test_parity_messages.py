@@ -182,6 +182,13 @@ def test_rows_are_counted_by_table(web: Web) -> None:
     expected = int(web.get("competitors/$count").text.lstrip("\ufeff"))
     assert dict(zip(body["Keys"], body["Values"], strict=True))["competitor"] == expected
     assert body["Count"] == 2
+    # In place, as the documentation shows, or as an alias.
+    inline = "RetrieveTotalRecordCount(EntityNames=['competitor','subject'])"
+    assert web.get(inline).json == web.get(path).json
+    assert web.get("RetrieveTotalRecordCount(EntityNames=['a/b','c,d)'])").fault == (400, "0x80041102")
+    assert web.get("RetrieveTotalRecordCount(EntityNames=['competitor')").status == 400
+    assert web.get("RetrieveTotalRecordCount(EntityNames={'a':1})").status == 400
+    assert web.get("accounts(name=['x'])").status == 400
     assert web.get("RetrieveTotalRecordCount(EntityNames=@p1)?@p1=['nothing']").status in (400, 404)
     assert web.get("RetrieveTotalRecordCount(EntityNames=@p1)?@p1=[]").status == 400
 

@@ -13,7 +13,7 @@ from orgstead.languages.odata.lexer import Cursor
 from orgstead.languages.odata.limits import MAX_QUERY_CHARS
 from orgstead.languages.odata.literals import literal
 
-__all__ = ["parameter_values", "reference_option"]
+__all__ = ["parameter_value", "parameter_values", "reference_option"]
 
 _json = msgspec.json.Decoder(float_hook=Decimal)
 # Dataverse takes texts in JSON between single quotes, too: @t={'@odata.id':'accounts(…)'}.
@@ -34,7 +34,7 @@ def parameter_values(text: str) -> Mapping[str, Any]:
     values: dict[str, Any] = {}
     for name, value in _pairs(text):
         if not name.startswith("$"):
-            values[name.removeprefix("@")] = _value(value)
+            values[name.removeprefix("@")] = parameter_value(value)
     return values
 
 
@@ -59,7 +59,8 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _value(text: str) -> Any:
+def parameter_value(text: str) -> Any:
+    """One value: a literal, or JSON; raises ODataSyntax for what is neither."""
     text = text.strip()
     if text[:1] in ("{", "[", '"'):
         for written in (text, _DOUBLY.sub(_doubly_quoted, text)):
@@ -67,7 +68,7 @@ def _value(text: str) -> Any:
                 return _json.decode(written)
             except (msgspec.DecodeError, ArithmeticError, RecursionError):
                 continue
-        raise fault("ODataSyntax", message="The value of a parameter alias is not valid JSON.")
+        raise fault("ODataSyntax", message="The value of a parameter is not valid JSON.")
     cursor = Cursor(text)
     read = literal(cursor)
     cursor.finish()

@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from orgstead.errors import Fault, fault
-from orgstead.languages.odata.lexer import Cursor
-from orgstead.languages.odata.literals import literal
+from orgstead.languages.odata.aliases import parameter_value
 from orgstead.model.types import is_guid
 
 __all__ = ["NAMESPACE", "Alias", "Segment", "parse_path"]
@@ -117,10 +116,7 @@ def _pair(text: str) -> tuple[str, Any]:
     name, value = match[1], match[2].strip()
     if value.startswith("@"):
         return name, Alias(value[1:])
-    cursor = Cursor(value)
-    read = literal(cursor)
-    cursor.finish()
-    return name, read
+    return name, parameter_value(value)
 
 
 def _not_found(text: str) -> Fault:
