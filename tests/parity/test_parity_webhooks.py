@@ -147,6 +147,13 @@ def test_an_asynchronous_step_tells_its_endpoint_after_the_commit(web: Web, rece
     row = web.ended(job_of(web, id)["asyncoperationid"])
     assert (row["statuscode"], row["operationtype"], row["messagename"]) == (30, 1, "Create")
     assert told["OperationId"] == row["asyncoperationid"]
+    named = values_of(parameter(post, "AsynchronousStepPrimaryName", "PostEntityImages"))
+    assert named == {"accountid": id, "name": "Told"}
+    # The operation itself, with what the client has asked for.
+    main = told["ParentContext"]
+    assert (main["Stage"], main["MessageName"], main["ParentContext"]) == (30, "Create", None)
+    (asked,) = main["InputParameters"]
+    assert values_of(asked["value"]).keys() == {"name", "revenue", "accountid"}
 
 
 def test_every_delivery_can_be_seen(web: Web, receiver: Receiver) -> None:

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,11 @@ from orgstead.model.steps import BEFORE_CHECKS, DONE, Image, Step
 
 __all__ = ["event_of", "read_event", "write_event"]
 
+# The stage between 20 and 40: the operation itself.
+MAIN_OPERATION = 30
+# The image that every asynchronous step gets of a row that was written.
+PRIMARY_NAME = "AsynchronousStepPrimaryName"
+
 
 def event_of(call: Call, passage: Passage, step: Step, operation: str) -> Event:
     """What ``step`` is told of a message at its stage; ``operation`` is the id of what runs it."""
@@ -25,7 +30,7 @@ def event_of(call: Call, passage: Passage, step: Step, operation: str) -> Event:
     people = {id: _person(call, id) for id in (user, initiator)}
     organization = call.unit.get(call.schema.tables["organization"], caller.organization_id, ("name",))
     unit = people[user][1] if step.user is not None else caller.business_unit_id
-    return Event(
+    event = Event(
         message=passage.message,
         stage=step.stage,
         mode=ASYNCHRONOUS if step.asynchronous else SYNCHRONOUS,
@@ -53,6 +58,20 @@ def event_of(call: Call, passage: Passage, step: Step, operation: str) -> Event:
         step_name=step.name,
         parent=call.parent,
     )
+    if passage.asked is None or step.stage == BEFORE_CHECKS:
+        return event
+    # What the server does with a row is an event of its own, in whose midst the step runs.
+    # https://learn.microsoft.com/power-apps/developer/data-platform/use-webhooks
+    main = replace(
+        event,
+        stage=MAIN_OPERATION,
+        inputs={"Target": passage.asked},
+        outputs={},
+        shared={},
+        pre_images={},
+        post_images={},
+    )
+    return replace(event, parent=main)
 
 
 def _person(call: Call, id: str) -> tuple[str, str]:
@@ -66,7 +85,11 @@ def _person(call: Call, id: str) -> tuple[str, str]:
 def _images(call: Call, passage: Passage, step: Step, *, before: bool) -> dict[str, Record]:
     table = passage.table
     wanted = [image for image in step.images if (image.before if before else image.after)]
-    if table is None or not wanted:
+    if table is None:
+        return {}
+    if step.asynchronous and not before and passage.asked is not None and table.primary_name:
+        wanted.append(Image(id=step.id, alias=PRIMARY_NAME, after=True, columns=(table.primary_name,)))
+    if not wanted:
         return {}
     row = passage.before if before else call.unit.get(table, passage.id)
     if not row:

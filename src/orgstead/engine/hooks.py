@@ -151,7 +151,16 @@ def _passage(change: Change, message: str) -> Passage:
         id=change.id if change.inputs is None else NOBODY,
         before=change.before,
         given=frozenset(change.values) if change.event == "Update" else None,
+        asked=_asked(change) if message == change.event else None,
     )
+
+
+def _asked(change: Change) -> Record | None:
+    """The row as the client has it written, before anybody changes it."""
+    if change.event not in ("Create", "Update") or change.inputs is not None:
+        return None
+    values = {**change.values, change.table.primary_id: change.id}
+    return Record(table=change.table.logical_name, id=change.id, values=values)
 
 
 def _finish(passage: Passage, change: Change) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orgstead.model.events import NOBODY, Event
+from orgstead.model.record import Record
 from orgstead.model.schema import Schema, Table
 from orgstead.model.steps import Step
 
@@ -19,7 +20,8 @@ class Passage:
     """A message on its way past its steps, and what these pass on to one another.
 
     ``inputs`` and ``outputs`` are its parameters by the names that Dynamics gives them; ``table`` is what it is about
-    and ``before`` the stored row before it, where there are such. ``given`` are the columns that an update names. A
+    and ``before`` the stored row before it, where there are such. ``given`` are the columns that an update names,
+    ``asked`` is the row as the client has it written. A
     step may change ``inputs`` before stage 30, ``outputs`` after it and ``shared`` at any time.
     """
 
@@ -30,6 +32,7 @@ class Passage:
     id: str = NOBODY
     before: Mapping[str, Any] = field(default_factory=dict)
     given: frozenset[str] | None = None
+    asked: Record | None = None
     shared: dict[str, Any] = field(default_factory=dict)
     operation: str = ""
 
