@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from bench import deliveries as told
 from bench import own, report, special, wrk
 from bench.operations import OPERATIONS, Operation
 from bench.process import Process
@@ -20,6 +21,7 @@ SPECIAL: Final = {
     "delta": own.delta,
     "upsert": own.upsert,
     "load": special.load,
+    "deliveries": told.deliveries,
 }
 # Before rows are written that are nobody's but the administrator's.
 FIRST: Final = ("aggregate", "restricted")
