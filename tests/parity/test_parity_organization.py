@@ -60,3 +60,25 @@ def test_table_names_in_rows_are_formatted_as_display_names(web: Web) -> None:
     ).rows
     assert row["activitytypecode"] == "task"
     assert row["activitytypecode@OData.Community.Display.V1.FormattedValue"] == "Task"
+
+
+def test_an_address_is_one_text(web: Web) -> None:
+    values = {
+        "Line1": "123 Maple St.",
+        "City": "Seattle",
+        "StateOrProvince": "WA",
+        "PostalCode": "98007",
+        "Country": "USA",
+    }
+    given = ",".join(f"{name}='{value}'" for name, value in values.items())
+    answer = web.get(f"FormatAddress({given})")
+    assert answer.json["@odata.context"].endswith("#Microsoft.Dynamics.CRM.FormatAddressResponse")
+    assert answer.json["Address"] == "123 Maple St.\r\nSeattle, WA 98007\r\nUSA"
+    aliases = ",".join(f"{name}=@{name}" for name in values)
+    said = "&".join(f"@{name}='{value}'" for name, value in values.items())
+    assert web.get(f"FormatAddress({aliases})?{said}").json["Address"] == answer.json["Address"]
+    assert web.get("FormatAddress(City='Oslo')").json["Address"] == "Oslo"
+
+
+def test_the_organisation_has_a_language(web: Web) -> None:
+    assert web.get("RetrieveProvisionedLanguages()").json["RetrieveProvisionedLanguages"] == [1033]

@@ -472,6 +472,16 @@ def test_units_bring_copies_of_roles_and_a_default_team(world: World) -> None:
     stranger = world.users["beside"]
     answer = web.call("POST", f"systemusers({stranger})/systemuserroles_association/$ref", tie)
     assert answer.fault == (400, "0x80041409")
+    # A user is named by the id as an owner as well.
+    plain = web.make("teams", name=web.name("plain"), teamtype=0, **{
+        "businessunitid@odata.bind": f"businessunits({unit})",
+        "administratorid@odata.bind": f"systemusers({stranger})",
+    })  # fmt: skip
+    owner = {"Members": [{"ownerid": stranger, "@odata.type": "Microsoft.Dynamics.CRM.systemuser"}]}
+    path = f"teams({plain})/Microsoft.Dynamics.CRM.AddMembersTeam"
+    assert web.call("POST", path, owner).status == 204
+    (member,) = web.get(f"teams({plain})/teammembership_association?$select=systemuserid").rows
+    assert member["systemuserid"] == stranger
     # Who is in a default team follows from the unit.
     person = make_user(web, unit)
     member = web.get(f"teams({team['teamid']})/teammembership_association?$select=systemuserid").rows

@@ -1,18 +1,24 @@
-"""Who am I, which version, which organisation.
+"""Who am I, which version, which organisation, in which languages, and how it writes addresses.
 
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/whoami
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/retrieveversion
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/retrievecurrentorganization
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/formataddress
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/retrieveprovisionedlanguages
 """
 
 from typing import Any
 from urllib.parse import urlsplit
 
+from orgstead.engine.addresses import address_text
 from orgstead.engine.registry import OPEN, Call, handles
 from orgstead.errors import fault
 from orgstead.model.messages import Parameter, Signature
 
-__all__ = ["TENANT", "VERSION", "retrieve_current_organization", "retrieve_version", "who_am_i"]
+__all__ = [
+    "TENANT", "VERSION", "format_address", "retrieve_current_organization", "retrieve_languages", "retrieve_version",
+    "who_am_i",
+]  # fmt: skip
 
 # The setting that holds the tenant's id.
 TENANT = "tenant_id"
@@ -97,3 +103,37 @@ def retrieve_current_organization(call: Call) -> Any:
             "State": "Enabled",
         }
     }
+
+
+_ADDRESS = ("Line1", "City", "StateOrProvince", "PostalCode", "Country")
+
+
+@handles(
+    "FormatAddress",
+    privilege=OPEN,
+    writes=False,
+    signature=Signature(
+        kind="function",
+        parameters=tuple(Parameter(name=name, type="Edm.String", optional=True) for name in _ADDRESS),
+        returns=(Parameter(name="Address", type="Edm.String"),),
+    ),
+)
+def format_address(call: Call) -> Any:
+    """An address as one text, written as in the United States."""
+    line, city, state, code, country = (call.parameters.get(name) for name in _ADDRESS)
+    return {"Address": address_text(line, city=city, state=state, code=code, country=country)}
+
+
+@handles(
+    "RetrieveProvisionedLanguages",
+    privilege=OPEN,
+    writes=False,
+    signature=Signature(
+        kind="function",
+        returns=(Parameter(name="RetrieveProvisionedLanguages", type="Collection(Edm.Int32)"),),
+    ),
+)
+def retrieve_languages(call: Call) -> Any:
+    """The codes of the languages of the organisation."""
+    row = call.unit.get(call.schema.tables["organization"], call.caller.organization_id, ("languagecode",))
+    return {"RetrieveProvisionedLanguages": [] if row is None else [row["languagecode"]]}

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+from orgstead.engine.addresses import address_text
 from orgstead.engine.hooks import Change, hook
 from orgstead.engine.registry import Call
 from orgstead.model.schema import Table
@@ -38,7 +39,6 @@ def compose_addresses(call: Call, change: Change) -> None:
     for composite, parts in _addresses(change.table):
         if values.keys().isdisjoint(parts):
             continue
-        line1, line2, line3, city, state, code, country = (change.after(name) or "" for name in parts)
-        region = " ".join(filter(None, (state, code)))
-        place = ", ".join(filter(None, (city, region)))
-        values[composite] = "\r\n".join(filter(None, (line1, line2, line3, place, country))) or None
+        *lines, city, state, code, country = (change.after(name) for name in parts)
+        text = address_text(*lines, city=city, state=state, code=code, country=country)
+        values[composite] = text or None

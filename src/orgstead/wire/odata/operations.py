@@ -26,6 +26,7 @@ __all__ = ["decode_operation"]
 
 MAX_ROWS = 1000
 ANY_ROW = "crmbaseentity"
+PRINCIPALS = frozenset({"systemuser", "team"})
 
 
 def decode_operation(
@@ -191,6 +192,10 @@ class _Reader:
             raise fault(
                 "InvalidPayload", message=f"{parameter.name} needs an @odata.type that names a table."
             )
+        if table.logical_name in PRINCIPALS and "ownerid" in value:
+            # Users and teams have their id as owners, too.
+            # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/principal
+            value = {table.primary_id: value["ownerid"], **{k: v for k, v in value.items() if k != "ownerid"}}
         record = decode_record(value, table, self.names, self.origin)
         if address is None:
             return record
