@@ -11,6 +11,7 @@ from bench import own, report, special, wrk
 from bench.operations import OPERATIONS, Operation
 from bench.process import Process
 from bench.servers import SERVERS, Server
+from bench.soap import soap
 from bench.special import Bench
 
 WORK: Final = Path(__file__).with_name(".work")
@@ -21,6 +22,7 @@ SPECIAL: Final = {
     "delta": own.delta,
     "upsert": own.upsert,
     "load": special.load,
+    "soap": soap,
     "deliveries": told.deliveries,
 }
 # Before rows are written that are nobody's but the administrator's.

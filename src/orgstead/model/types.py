@@ -9,7 +9,7 @@ import base64
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -378,14 +378,12 @@ def _yes_no(column: Column, value: Any) -> str:
 
 
 def _when(column: Column, value: str) -> str:
-    if column.date_only:
-        day = date.fromisoformat(value)
-        return f"{day.month}/{day.day}/{day.year}"
-    instant = parse_datetime(value)
-    day_text = f"{instant.month}/{instant.day}/{instant.year}"
-    if column.format == "DateOnly":
-        return day_text
-    return f"{day_text} {instant.hour % 12 or 12}:{instant.minute:02d} {'AM' if instant.hour < 12 else 'PM'}"
+    # Canonical text has every part at its place.
+    day = f"{int(value[5:7])}/{int(value[8:10])}/{int(value[:4])}"
+    if column.date_only or column.format == "DateOnly":
+        return day
+    hour = int(value[11:13])
+    return f"{day} {hour % 12 or 12}:{value[14:16]} {'AM' if hour < 12 else 'PM'}"
 
 
 _FORMAT: Mapping[str, Callable[[Column, Any], str | None]] = {

@@ -151,8 +151,12 @@ async def send_parts(
     await send({"type": "http.response.start", "status": status, "headers": raw})
     part: bytes | None = first
     while part is not None:
-        await send({"type": "http.response.body", "body": part, "more_body": True})
-        part = await asyncio.to_thread(next, parts, None)
+        # The next one is made while this one goes out.
+        following = asyncio.ensure_future(asyncio.to_thread(next, parts, None))
+        try:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        finally:
+            part = await following
     await send({"type": "http.response.body", "body": b""})
 
 

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 # Bodies that are read, and answers that are written, on the event loop: some milliseconds.
 MAX_INLINE_BYTES = 64 * 1024
 MAX_INLINE_ROWS = 250
-PART = 64 * 1024
+PART = 512 * 1024
 Read = TypeVar("Read", Operation | Many, tuple[str, Operation | Many])
 CONTENT_TYPES = {SOAP11: "text/xml; charset=utf-8", SOAP12: "application/soap+xml; charset=utf-8"}
 

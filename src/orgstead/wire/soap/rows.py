@@ -9,7 +9,7 @@ import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from orgstead.model.plan import Agg, Col, DatePart, Output, Plan, Ranked, width
@@ -24,7 +24,7 @@ from orgstead.wire.soap.xml import escape
 __all__ = ["Beside", "Letters", "entities", "entity_list"]
 
 # Rows that are made into text at a time.
-CHUNK = 250
+CHUNK = 500
 NOTHING: Mapping[str, str] = {}
 NUMBERS = frozenset({"integer", "bigint"})
 # What has a formatted value beside choices and lookups.
@@ -78,6 +78,8 @@ class _Template:
         self.extended = extended
         self.letters = letters
         self.scope: dict[str, Any] = {"esc": escape, "none": NOTHING}
+        # The places of texts.
+        self.texts: list[int] = []
         self.shown: list[str] = []
         self.formatted: list[str] = []
         # Tables whose names are looked up once a page, not once a row.
@@ -104,10 +106,12 @@ class _Template:
         if self.extended:
             places = f"({places}), more, related"
         names = "".join(f", l{index}" for index in range(len(self.looked_up)))
-        compiled = eval(f"lambda rows, labels, tables{names}: [{row} for {places} in rows]", self.scope)
-        wanted = tuple(self.looked_up)
+        source = f"lambda rows, labels, tables{names}: [{row} for {places} in rows]"
+        escaping, plain = eval(source, self.scope), eval(source.replace("esc(", "("), self.scope)
+        wanted, texts, extended = tuple(self.looked_up), tuple(self.texts), self.extended
 
         def write(rows: Sequence[Any], labels: Labels, tables: Mapping[str, str]) -> list[str]:
+            compiled = plain if not extended and _is_plain(rows, texts) else escaping
             found: list[str] = compiled(rows, labels, tables, *(labels.get(each, NOTHING) for each in wanted))
             return found
 
@@ -128,13 +132,13 @@ class _Template:
         """The source of the text of a row."""
         a, b = self.letters.xrm, self.letters.pairs
         pairs = f' xmlns:{b}="{NAMESPACES["pairs"]}"'
-        head = self.constant(f"<{a}:Entity><{a}:Attributes{pairs}>")
+        schema = f' xmlns:{self.letters.value}="{NAMESPACES["xs"]}"'
+        head = self.constant(f"<{a}:Entity><{a}:Attributes{pairs}{schema}>")
         middle = f'</{a}:Attributes><{a}:EntityState i:nil="true"/><{a}:FormattedValues{pairs}>'
         after = self.constant(
-            f'</{a}:Id><{a}:KeyAttributes xmlns:{b}="{NAMESPACES["xrm71"]}"'
-            f' xmlns:{self.letters.value}="{NAMESPACES["pairs"]}"/>'
+            f"</{a}:Id><{a}:KeyAttributes/>"
             f"<{a}:LogicalName>{escape(self.plan.source.table.logical_name)}</{a}:LogicalName>"
-            f'<{a}:RelatedEntities xmlns:{b}="{NAMESPACES["pairs"]}">'
+            f"<{a}:RelatedEntities>"
         )
         ended = f"</{a}:RelatedEntities>"
         key = f"v{id}" if id is not None else self.constant(EMPTY_ID)
@@ -174,13 +178,11 @@ class _Template:
             opened, text, closed = self.value(place, output, tag, self.letters.value)
         before, behind = self.constant(head + opened), self.constant(closed + tail)
         self.shown.append(f"'' if v{place} is None else {before} + {text} + {behind}")
-        said = self.label(place, output, column)
+        pair = f"{a}:KeyValuePairOfstringstring"
+        before = f"<{pair}><{b}:key>{escape(output.name)}</{b}:key><{b}:value>"
+        said = self.label(place, output, column, before, f"</{b}:value></{pair}>")
         if said is not None:
-            pair = f"{a}:KeyValuePairOfstringstring"
-            before = f"<{pair}><{b}:key>{escape(output.name)}</{b}:key><{b}:value>"
-            behind = f"</{b}:value></{pair}>"
-            wrap = self.constant(_wrapped(before, behind))
-            self.formatted.append(f"'' if v{place} is None else {wrap}({said})")
+            self.formatted.append(f"'' if v{place} is None else {said}")
 
     @property
     def alias(self) -> str:
@@ -218,6 +220,7 @@ class _Template:
         a = self.letters.xrm
         match column.type:
             case "string" | "memo" | "entityname":
+                self.texts.append(place)
                 return self.primitive(tag, letter, ("xs", "string")), f"esc({v})", closed
             case "integer":
                 return self.number(tag, letter, output, v, "int")
@@ -228,8 +231,8 @@ class _Template:
             case "double":
                 return self.number(tag, letter, output, v, "double")
             case "money":
-                text = self.constant(write_primitive)
-                return f'<{tag} i:type="{a}:Money"><{a}:Value>', f"{text}({v})", f"</{a}:Value>{closed}"
+                opened = f'<{tag} i:type="{a}:Money"><{a}:Value>'
+                return opened, f"format({v}, 'f')", f"</{a}:Value>{closed}"
             case "boolean":
                 return self.primitive(tag, letter, ("xs", "boolean")), f"('true' if {v} else 'false')", closed
             case "choice" | "state" | "status":
@@ -263,10 +266,17 @@ class _Template:
                     f"<{a}:ManagedPropertyLogicalName>{escape(column.name)}</{a}:ManagedPropertyLogicalName><{a}:Value>"
                 )
                 return opened, f"('true' if {v} else 'false')", f"</{a}:Value>{closed}"
-        return self.primitive(tag, letter, ("xs", "string")), f"esc(str({v}))", closed
+        return (
+            self.primitive(tag, letter, ("xs", "string")),
+            f"{self.constant(lambda value: escape(str(value)))}({v})",
+            closed,
+        )
 
     def primitive(self, tag: str, letter: str, type: TypeName) -> str:
         """A start tag that states a type of another namespace."""
+        if type[0] == "xs" and letter == self.letters.value:
+            # That of most values is declared around all of them.
+            return f'<{tag} i:type="{letter}:{type[1]}">'
         return f'<{tag} i:type="{letter}:{type[1]}" xmlns:{letter}="{NAMESPACES[type[0]]}">'
 
     def number(self, tag: str, letter: str, output: Output, v: str, kind: str) -> tuple[str, str, str]:
@@ -275,17 +285,14 @@ class _Template:
             convert = self.constant(lambda value: _untyped(value, tag, letter))
             return "", f"{convert}({v})", ""
         text = f"str({v})" if kind in ("int", "long") else f"{self.constant(write_primitive)}({v})"
+        text = f"format({v}, 'f')" if kind == "decimal" else text
         return self.primitive(tag, letter, ("xs", kind)), text, f"</{tag}>"
 
     def reference(self, place: int, column: Column, tag: str, letter: str) -> tuple[str, str, str]:
         """An EntityReference with the name of its row."""
         a, v = self.letters.xrm, f"v{place}"
-        keys = (
-            f'<{a}:KeyAttributes xmlns:{letter}="{NAMESPACES["xrm71"]}"'
-            f' xmlns:{chr(ord(letter) + 1)}="{NAMESPACES["pairs"]}"/>'
-        )
         opened = f'<{tag} i:type="{a}:EntityReference"><{a}:Id>'
-        between = f"</{a}:Id>{keys}<{a}:LogicalName>"
+        between = f"</{a}:Id><{a}:KeyAttributes/><{a}:LogicalName>"
         name = self.constant(
             lambda text: (
                 f'<{a}:Name i:nil="true"/>' if text is None else f"<{a}:Name>{escape(text)}</{a}:Name>"
@@ -309,36 +316,52 @@ class _Template:
             self.looked_up.append(table)
         return f"l{self.looked_up.index(table)}"
 
-    def label(self, place: int, output: Output, column: Column | None) -> str | None:
-        """The source of the formatted value; None where there is none."""
+    def label(
+        self, place: int, output: Output, column: Column | None, before: str, behind: str
+    ) -> str | None:
+        """The source of the formatted value between its tags; None where there is none."""
         v = f"v{place}"
         if column is None or (isinstance(output.of, Agg) and column.type in NUMBERS):
-            return f"{self.constant(_grouped)}({v})"
+            return f"{self.constant(_wrapped(before, behind, _grouped))}({v})"
         if column.is_lookup:
+            wrap = self.constant(_wrapped(before, behind, str))
             if column.polymorphic:
-                return f"labels.get(v{place + 1}, none).get({v})"
-            return f"{self.names(column.targets[0])}.get({v})"
+                return f"{wrap}(labels.get(v{place + 1}, none).get({v}))"
+            return f"{wrap}({self.names(column.targets[0])}.get({v}))"
         if column.type == "entityname":
-            return f"tables.get({v})"
+            return f"{self.constant(_wrapped(before, behind, str))}(tables.get({v}))"
         if column.is_choice or column.type == "boolean":
             # Their values are few.
-            known = {option.value: option.label for option in column.options}
+            known: dict[Any, str] = {option.value: option.label for option in column.options}
             if column.type == "boolean":
                 known = {False: known.get(0) or "No", True: known.get(1) or "Yes"}
-            return f"{self.constant(known)}.get({v})"
+            texts = {value: f"{before}{escape(label)}{behind}" for value, label in known.items()}
+            return f"{self.constant(texts)}.get({v}, '')"
+        if column.type in NUMBERS:
+            return f"{self.constant(before)} + format({v}, ',') + {self.constant(behind)}"
         if column.type not in FORMATTED:
             return None
-        return f"{self.constant(_formatter(column))}({v})"
+        if column.type == "multichoice":
+            return f"{self.constant(_wrapped(before, behind, partial(format_value, column)))}({v})"
+        # Numbers and dates have nothing that needs escaping.
+        shown = f"{self.constant(partial(format_value, column))}({v})"
+        return f"{self.constant(before)} + {shown} + {self.constant(behind)}"
 
 
-def _formatter(column: Column) -> Callable[[Any], str | None]:
-    if column.type == "datetime" and not column.date_only:
-        return lru_cache(maxsize=4096)(lambda value: format_value(column, value))
-    return lambda value: format_value(column, value)
+def _is_plain(rows: Sequence[Any], texts: Sequence[int]) -> bool:
+    """Whether none of the texts in rows needs escaping: most pages are asked once, not once a value."""
+    text = "".join([row[place] for place in texts for row in rows if row[place] is not None])
+    return (not text or text.isprintable()) and not any(each in text for each in "&<>")
 
 
-def _wrapped(before: str, behind: str) -> Callable[[str | None], str]:
-    return lambda text: "" if text is None else before + escape(text) + behind
+def _wrapped(before: str, behind: str, read: Callable[[Any], str | None]) -> Callable[[Any], str]:
+    """A formatted value between its tags, nothing where there is none."""
+
+    def wrap(value: Any) -> str:
+        text = None if value is None else read(value)
+        return "" if text is None else before + escape(text) + behind
+
+    return wrap
 
 
 def _grouped(value: Any) -> str | None:
