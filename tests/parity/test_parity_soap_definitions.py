@@ -47,7 +47,8 @@ def label(text: str, tag: str) -> str:
     inner = (
         f"<a:LocalizedLabel><a:Label>{text}</a:Label><a:LanguageCode>1033</a:LanguageCode></a:LocalizedLabel>"
     )
-    return f"<{tag}><a:LocalizedLabels>{inner}</a:LocalizedLabels><a:UserLocalizedLabel>{inner[18:-19]}</a:UserLocalizedLabel></{tag}>"
+    user = f"<a:UserLocalizedLabel>{inner[18:-19]}</a:UserLocalizedLabel>"
+    return f"<{tag}><a:LocalizedLabels>{inner}</a:LocalizedLabels>{user}</{tag}>"
 
 
 def entity(schema_name: str, more: str = "") -> Of:
