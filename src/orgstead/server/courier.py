@@ -5,7 +5,8 @@ others nothing.
 """
 
 import asyncio
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -35,8 +36,11 @@ EVERY_SECONDS = 1.0
 # How often it looks for endpoints that have gone and left something to be told.
 STRAYS_SECONDS = 5.0
 # Calls at a time, all in all and to one endpoint.
-ROOM = 256
+ROOM = 1024
 PER_ENDPOINT = 16
+# How many calls' worth of deliveries is taken ahead, and how many are settled in one transaction.
+AHEAD = 4
+MAX_SETTLED = 100
 # How long calls under way are waited for when the server ends; what has no answer by then is posted again.
 PATIENCE_SECONDS = 5.0
 
@@ -60,12 +64,15 @@ class Courier:
         self._busy: Counter[str] = Counter()
         self._strays: Sequence[str] = ()
         self._running: set[asyncio.Task[None]] = set()
-        self._breaker: Breaker | None = None
+        self._breaker = Breaker(time.monotonic)
+        # What has been taken and not been posted yet, by endpoint, and what has been posted and not been settled.
+        self._waiting: dict[str, deque[Mapping[str, Any]]] = {}
+        self._outcomes: list[Mapping[str, Any]] = []
+        self._settling: asyncio.Task[None] | None = None
         self._main: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Courier":
         loop = asyncio.get_running_loop()
-        self._breaker = Breaker(loop.time)
         self._engine.on_told = lambda told: _safely(loop, partial(self._note, told))
         self._main = asyncio.create_task(self._run())
         return self
@@ -117,6 +124,7 @@ class Courier:
                 if loop.time() >= strays:
                     self._strays = await self._send("ListLanes")
                     strays = loop.time() + STRAYS_SECONDS
+                await self._give_back()
                 while not self._ended and await self._take():
                     pass
             except Fault as error:
@@ -127,23 +135,23 @@ class Courier:
                 await asyncio.wait_for(self._woken.wait(), self._seconds)
 
     def _room(self) -> dict[str, int]:
-        """How many deliveries each endpoint may be given now."""
-        breaker = self._breaker
-        if breaker is None:
-            return {}
-        free = ROOM - sum(self._busy.values())
-        lanes = {
-            step.endpoint
-            for step in self._engine.schema.steps.values()
-            if step.endpoint and step.asynchronous
-        }
+        """How many deliveries may be taken now for each endpoint: some more than it is called with at a time."""
+        free = ROOM - sum(self._busy.values()) - sum(map(len, self._waiting.values()))
+        steps = self._engine.schema.steps.values()
+        lanes = {step.endpoint for step in steps if step.endpoint and step.asynchronous}
         room: dict[str, int] = {}
         for lane in sorted({*lanes, *self._strays}, key=lambda lane: self._busy[lane]):
-            most = min(free, breaker.room(lane, PER_ENDPOINT) - self._busy[lane])
-            if most > 0:
+            calls, waiting = self._calls(lane), len(self._waiting.get(lane, ()))
+            most = min(free, calls * AHEAD - waiting)
+            # Few transactions that take many are cheaper than many that take one.
+            if most > 0 and waiting < calls:
                 room[lane] = most
                 free -= most
         return room
+
+    def _calls(self, lane: str) -> int:
+        """How many more calls an endpoint may be given now."""
+        return max(0, self._breaker.room(lane, PER_ENDPOINT) - self._busy[lane])
 
     async def _take(self) -> bool:
         """Take what there is room for; whether there may be more that there is room for."""
@@ -152,29 +160,69 @@ class Courier:
             return False
         taken = await self._send("ClaimDeliveries", Room=room)
         for delivery in taken:
-            self._busy[delivery["lane"]] += 1
-            task = asyncio.create_task(self._deliver(delivery))
-            self._running.add(task)
-            task.add_done_callback(partial(self._done, delivery["lane"]))
+            self._waiting.setdefault(delivery["lane"], deque()).append(delivery)
+        for lane in room:
+            self._begin(lane)
         return bool(taken)
+
+    def _begin(self, lane: str) -> None:
+        """Post what has been taken for an endpoint, as much as it may be given."""
+        waiting = self._waiting.get(lane)
+        while waiting and not self._ended and self._calls(lane):
+            self._busy[lane] += 1
+            task = asyncio.create_task(self._deliver(waiting.popleft()))
+            self._running.add(task)
+            task.add_done_callback(partial(self._done, lane))
+        if not waiting:
+            self._waiting.pop(lane, None)
 
     def _done(self, lane: str, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)
         self._busy -= Counter([lane])
+        self._begin(lane)
         self._woken.set()
 
     async def _deliver(self, delivery: Mapping[str, Any]) -> None:
         sent = datetime.fromtimestamp(self._engine.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         try:
             answered = await self._post(delivery)
-            await self._send("SettleDelivery", Id=delivery["id"], Answered=answered, Sent=sent)
-        except asyncio.CancelledError:
-            # Whoever takes over posts it again.
-            raise
         except Exception:
-            log.exception("a delivery could not be settled, and is posted again", job=delivery["id"])
-            with suppress(Fault):
-                await self._send("PutBackJob", Id=delivery["id"], Late=True)
+            log.exception("a delivery could not be posted, and is tried again", job=delivery["id"])
+            answered = Answered(error="it could not be posted", passing=True)
+        self._outcomes.append({"Id": delivery["id"], "Answered": answered, "Sent": sent})
+        if self._settling is None:
+            self._settling = asyncio.create_task(self._settle())
+
+    async def _settle(self) -> None:
+        """Note what has come of calls: all that ends while one transaction commits shares the next."""
+        try:
+            while self._outcomes:
+                outcomes, self._outcomes = self._outcomes[:MAX_SETTLED], self._outcomes[MAX_SETTLED:]
+                if not await self._settled(outcomes) and len(outcomes) > 1:
+                    for each in outcomes:
+                        await self._settled([each])
+                self._woken.set()
+        finally:
+            self._settling = None
+
+    async def _settled(self, outcomes: Sequence[Mapping[str, Any]]) -> bool:
+        """Settle together; one that cannot be settled by itself is posted again later."""
+        try:
+            await self._send("SettleDeliveries", Outcomes=outcomes)
+        except Exception:
+            if len(outcomes) == 1:
+                log.exception("a delivery could not be settled, and is posted again", job=outcomes[0]["Id"])
+                with suppress(Fault):
+                    await self._send("ReturnDeliveries", Ids=[outcomes[0]["Id"]], Late=True)
+            return False
+        return True
+
+    async def _give_back(self) -> None:
+        """Let others have what was taken for endpoints that may not be called now, or when this is the end."""
+        lanes = [lane for lane in self._waiting if self._ended or not self._breaker.room(lane, 1)]
+        ids = [delivery["id"] for lane in lanes for delivery in self._waiting.pop(lane)]
+        if ids:
+            await self._send("ReturnDeliveries", Ids=ids, Late=False)
 
     async def _post(self, delivery: Mapping[str, Any]) -> Answered:
         endpoint: Endpoint | None = delivery["endpoint"]
@@ -188,9 +236,8 @@ class Courier:
         answered = await self._callouts.post(
             url, delivery["body"].encode(), (*own, *headers), timeout=CALL_SECONDS
         )
-        if self._breaker is not None:
-            # An answer that refuses is the answer of an endpoint that is well.
-            self._breaker.note(endpoint.id, well=answered.status is not None and answered.status < 500)
+        # An answer that refuses is the answer of an endpoint that is well.
+        self._breaker.note(endpoint.id, well=answered.status is not None and answered.status < 500)
         return answered
 
 

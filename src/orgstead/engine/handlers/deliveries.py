@@ -47,7 +47,7 @@ from orgstead.model.record import Ref
 from orgstead.model.schema import Table
 
 __all__ = [
-    "claim_deliveries", "list_lanes", "note_deliveries", "return_delivery", "send_again", "settle_delivery",
+    "claim_deliveries", "list_lanes", "note_deliveries", "return_deliveries", "send_again", "settle_deliveries",
 ]  # fmt: skip
 
 # Answers that say that the endpoint is out of order for the moment.
@@ -121,31 +121,56 @@ def claim_deliveries(call: Call) -> Sequence[Mapping[str, Any]]:
         found = call.unit.fetch(_waiting(table), [lane, call.now, False, room])
         endpoint = read_endpoint(call, lane) if found else None
         for id, _ in found:
-            call.unit.update(table, id, {"host": host})
             row = call.unit.get(table, id, ("payload", "attempts")) or {}
+            if (row["attempts"] or 0) >= MAX_BEGUN:
+                _give_up(call, id, row["attempts"])
+                continue
+            call.unit.update(table, id, {"host": host})
             payload = json.loads(row["payload"])
             taken.append({"id": id, "lane": lane, "endpoint": endpoint, **payload})
     return taken
 
 
-@handles("ReturnDelivery", privilege=OPEN)
-def return_delivery(call: Call) -> None:
-    """Give back the delivery ``Id``, which ``Host`` had taken and did not post."""
-    table, id = call.schema.tables[JOBS], call.parameters["Id"]
-    job = call.unit.get(table, id, ("host",))
-    if job is not None and job["host"] == call.parameters["Host"]:
-        call.unit.update(table, id, {"host": None})
-        call.wake_workers()
+@handles("ReturnDeliveries", privilege=OPEN, heavy=True)
+def return_deliveries(call: Call) -> None:
+    """Give back the deliveries ``Ids``, which ``Host`` had taken: for all at once, or after a failure (``Late``)."""
+    table = call.schema.tables[JOBS]
+    for id in call.parameters["Ids"]:
+        job = call.unit.get(table, id, ("host", "attempts"))
+        if job is None or job["host"] != call.parameters["Host"]:
+            continue
+        values: dict[str, Any] = {"host": None}
+        if call.parameters["Late"]:
+            values |= {"attempts": (job["attempts"] or 0) + 1, "due": _after(call, RETRIES[0])}
+        call.unit.update(table, id, values)
 
 
-@handles("SettleDelivery", privilege=OPEN)
-def settle_delivery(call: Call) -> None:
-    """Note what became of the delivery ``Id``, which ``Host`` had taken: ``Answered``, sent at ``Sent``.
+@handles("SettleDeliveries", privilege=OPEN, heavy=True)
+def settle_deliveries(call: Call) -> None:
+    """Note what became of deliveries that ``Host`` had taken: ``Outcomes`` with ``Id``, ``Answered`` and ``Sent``.
 
     An endpoint that is out of order for the moment is told again later; whatever else is not a success is a failure.
     """
-    jobs, id = call.schema.tables[JOBS], call.parameters["Id"]
-    answered: Answered = call.parameters["Answered"]
+    for outcome in call.parameters["Outcomes"]:
+        _settle(call, outcome["Id"], outcome["Answered"], outcome["Sent"])
+
+
+def _give_up(call: Call, id: str, attempts: int) -> None:
+    operation = call.unit.get(call.schema.tables[OPERATIONS], id)
+    if operation is None:
+        call.unit.delete(call.schema.tables[JOBS], [id])
+        return
+    error = fault("JobGivenUp", attempts=attempts)
+    told = {"errorcode": error.signed_code, "message": error.message, "friendlymessage": error.message}
+    end_job(call, None, _task(id), operation, FAILED, told)
+
+
+def _after(call: Call, seconds: int) -> str:
+    return (datetime.fromisoformat(call.now) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _settle(call: Call, id: str, answered: Answered, sent: str) -> None:
+    jobs = call.schema.tables[JOBS]
     operation = call.unit.get(call.schema.tables[OPERATIONS], id)
     job = call.unit.get(jobs, id)
     if job is None or job["host"] != call.parameters["Host"]:
@@ -157,7 +182,7 @@ def settle_delivery(call: Call) -> None:
     forgotten = operation is None or (answered.good and payload["forgets"])
     _note(
         call,
-        call.parameters["Sent"],
+        sent,
         answered,
         payload,
         endpoint=job["lane"],
@@ -178,8 +203,8 @@ def settle_delivery(call: Call) -> None:
     elif status == CANCELING["statuscode"]:
         end_job(call, None, _task(id), operation, CANCELED, {})
     elif again and attempt <= len(RETRIES) and begun < MAX_BEGUN:
-        due = datetime.fromisoformat(call.now) + timedelta(seconds=RETRIES[attempt - 1])
-        values = {"host": None, "due": due.strftime("%Y-%m-%dT%H:%M:%SZ"), "progress": json.dumps(attempt)}
+        due = _after(call, RETRIES[attempt - 1])
+        values = {"host": None, "due": due, "progress": json.dumps(attempt)}
         call.unit.update(jobs, id, values)
         call.unit.update(call.schema.tables[OPERATIONS], id, {"retrycount": attempt})
         if status == PAUSING["statuscode"]:
