@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from orgstead.model.formatted import format_value
 from orgstead.model.plan import Child, Nested, Output, Plan, placed_children, width
 from orgstead.model.record import Page
 from orgstead.model.schema import Column
-from orgstead.model.types import format_value
 from orgstead.wire.odata.names import Names
 
 __all__ = ["PLAIN", "Annotations", "encode_page", "encode_rows", "property_name", "wire_value"]

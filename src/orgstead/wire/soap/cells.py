@@ -7,9 +7,9 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from orgstead.model.formatted import format_value
 from orgstead.model.plan import Agg, Output
 from orgstead.model.schema import Column
-from orgstead.model.types import format_value
 from orgstead.wire.soap.contracts import NAMESPACES, TypeName
 from orgstead.wire.soap.primitives import write_primitive
 from orgstead.wire.soap.write import inferred

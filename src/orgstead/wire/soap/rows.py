@@ -6,7 +6,7 @@ template filled.
 https://learn.microsoft.com/dotnet/api/microsoft.xrm.sdk.entity
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any

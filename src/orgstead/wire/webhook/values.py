@@ -12,9 +12,10 @@ from typing import Any
 
 from orgstead.model.apis import DATETIME, MONEY, PICKLIST
 from orgstead.model.events import NOBODY
+from orgstead.model.formatted import format_value
 from orgstead.model.record import Record, Ref, Related
 from orgstead.model.schema import Column, Schema, Table
-from orgstead.model.types import format_value, parse_datetime
+from orgstead.model.types import parse_datetime
 
 __all__ = ["Writer", "date_of", "pairs"]
 
