@@ -54,7 +54,8 @@ def test_what_the_service_client_asks_is_answered_as_it_reads_it(soap: Soap, nam
     )
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/xml; charset=utf-8")
     found, wanted = (
-        shape(etree.fromstring(each)) for each in (answer.content, (GOLDEN / f"{name}.response.xml").read_bytes())
+        shape(etree.fromstring(each))
+        for each in (answer.content, (GOLDEN / f"{name}.response.xml").read_bytes())
     )
     assert fits(found, wanted), (found, wanted)
 
