@@ -46,7 +46,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "solutions": frozenset({"errors", "config", "model"}),
     "extensions": frozenset({"errors", "model", "languages", "engine"}),
     "server": frozenset({"errors", "config", "model", "languages", "wire", "engine", "identity"}),
-    "client": frozenset({"errors", "model", "languages", "wire"}),
+    "client": frozenset(),
     "actions": frozenset({"errors", "model", "client"}),
     "sync": frozenset({"errors", "model", "client"}),
     # Speaks to a running server over HTTP: what tests import needs nothing of the server's.
