@@ -3,6 +3,12 @@
 ``from orgstead.client import Client, AsyncClient``. See ``docs/how-to/use-the-python-client.md``.
 """
 
+from orgstead.client.associations import Associations
+from orgstead.client.batch import Batch, BatchOperation, BatchResult, ChangeSet, Outcome
+from orgstead.client.bulk import Bulk
+from orgstead.client.calls import Calls, EnumMember
+from orgstead.client.changes import Change, Changes, Watermark
+from orgstead.client.choices import Choices
 from orgstead.client.client import AsyncClient, Client
 from orgstead.client.connection_string import Connection, read_connection_string
 from orgstead.client.credentials import (
@@ -12,6 +18,7 @@ from orgstead.client.credentials import (
     Credential,
     GivenToken,
 )
+from orgstead.client.definitions import ColumnInfo, KeyInfo, RelationshipInfo, TableInfo
 from orgstead.client.environment import read_environment
 from orgstead.client.errors import (
     BadRequestError,
@@ -30,30 +37,46 @@ from orgstead.client.errors import (
     TransportError,
     UnauthorizedError,
 )
+from orgstead.client.files import File, Files
 from orgstead.client.filters import Condition, Path, col, raw
 from orgstead.client.flow import Answer
+from orgstead.client.languages import FetchXml, OData, Sql
 from orgstead.client.literals import Ref
 from orgstead.client.outcome import BulkResult, RowFailure
+from orgstead.client.position import Position
 from orgstead.client.query import Expand, Query
 from orgstead.client.record import Page, Record
 from orgstead.client.records import Records, Upserted, new_id
 from orgstead.client.retry import Retry
 from orgstead.client.rows import Rows
 from orgstead.client.sign_in import SAMPLE_CLIENT_ID, Browser, DeviceCode, Password, RefreshToken
+from orgstead.client.tables import Tables
 from orgstead.client.token_store import TokenStore
+from orgstead.client.webhooks import Event, EventRow, WebhookReceiver, read_event
 
 __all__ = [
     "SAMPLE_CLIENT_ID",
     "Answer",
+    "Associations",
     "AsyncClient",
     "AzureCredential",
     "BadRequestError",
+    "Batch",
+    "BatchOperation",
+    "BatchResult",
     "Browser",
+    "Bulk",
     "BulkError",
     "BulkResult",
+    "Calls",
+    "Change",
+    "ChangeSet",
+    "Changes",
+    "Choices",
     "Client",
     "ClientCertificate",
     "ClientSecret",
+    "ColumnInfo",
     "Condition",
     "ConfigurationError",
     "ConflictError",
@@ -63,32 +86,49 @@ __all__ = [
     "DeviceCode",
     "DuplicateError",
     "DynamicsError",
+    "EnumMember",
+    "Event",
+    "EventRow",
     "Expand",
+    "FetchXml",
+    "File",
+    "Files",
     "ForbiddenError",
     "GivenToken",
+    "KeyInfo",
     "NotFoundError",
+    "OData",
+    "Outcome",
     "Page",
     "Password",
     "Path",
+    "Position",
     "PreconditionError",
     "Query",
     "Record",
     "Records",
     "Ref",
     "RefreshToken",
+    "RelationshipInfo",
     "Retry",
     "RowFailure",
     "Rows",
     "ServerError",
     "ServiceError",
+    "Sql",
+    "TableInfo",
+    "Tables",
     "ThrottledError",
     "TokenStore",
     "TransportError",
     "UnauthorizedError",
     "Upserted",
+    "Watermark",
+    "WebhookReceiver",
     "col",
     "new_id",
     "raw",
     "read_connection_string",
     "read_environment",
+    "read_event",
 ]

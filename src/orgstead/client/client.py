@@ -1,14 +1,21 @@
 """The two clients: one that blocks, one for event loops, with the same namespaces, methods and parameters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar
 
 import httpx2
 
+from orgstead.client.associations import Associations
+from orgstead.client.batch import Batch
+from orgstead.client.bulk import Bulk
+from orgstead.client.calls import Calls
+from orgstead.client.changes import Changes, Watermark
+from orgstead.client.choices import Choices
 from orgstead.client.connection_string import Connection, read_connection_string
 from orgstead.client.credentials import credential_of
 from orgstead.client.drive import AsyncDriver, SyncDriver
 from orgstead.client.environment import read_environment
+from orgstead.client.files import Files
 from orgstead.client.flow import Answer, Flow
 from orgstead.client.languages import FetchXml, OData, Sql
 from orgstead.client.methods import Bound, operation
@@ -16,6 +23,7 @@ from orgstead.client.query import Query
 from orgstead.client.records import Records
 from orgstead.client.retry import Retry
 from orgstead.client.session import Session
+from orgstead.client.tables import Tables
 
 __all__ = ["AsyncClient", "Client"]
 
@@ -29,10 +37,37 @@ class _Client(Bound[D], Generic[D]):
     records: Records[D]
     """Single rows."""
 
+    bulk: Bulk[D]
+    """Many rows."""
+
+    associations: Associations[D]
+    """Relations between rows."""
+
+    files: Files[D]
+    """The contents of file and image columns."""
+
+    tables: Tables[D]
+    """Definitions of tables, columns, keys and relationships."""
+
+    choices: Choices[D]
+    """Choices and their labels."""
+
+    functions: Calls[D]
+    """Functions: ``client.functions.call("WhoAmI")``."""
+
+    actions: Calls[D]
+    """Actions: ``client.actions.invoke("WinOpportunity", {…})``."""
+
     def _begin(self, driver: D, session: Session) -> None:
         self._driver = driver
         self._session = session
         self.records = Records(driver, session)
+        self.bulk = Bulk(driver, session)
+        self.associations = Associations(driver, session)
+        self.files = Files(driver, session)
+        self.tables = Tables(driver, session)
+        self.choices = Choices(driver, session)
+        self.functions = self.actions = Calls(driver, session)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._session.url!r}, {self._session.credential!r})"
@@ -50,6 +85,16 @@ class _Client(Bound[D], Generic[D]):
     def query(self, table: str) -> Query[D]:
         """A query of a table, to be built upon."""
         return Query(self._driver, self._session, table)
+
+    def batch(self) -> Batch[D]:
+        """An empty batch, to be filled and sent."""
+        return Batch(self._driver, self._session)
+
+    def changes(
+        self, table: str, *, select: Sequence[str] = (), watermark: Watermark | str | None = None
+    ) -> Changes[D]:
+        """The rows of a table that are new, changed or gone since the watermark."""
+        return Changes(self._driver, self._session, table, select, watermark)
 
     def odata(self, path: str, *, headers: Mapping[str, str] | None = None) -> OData[D]:
         """The rows at a path below the root of the Web API, along its next links."""

@@ -85,7 +85,7 @@ class BulkError(DynamicsError):
     def __init__(self, result: BulkResult) -> None:
         first = result.failures[0]
         super().__init__(
-            f"{len(result.failures)} of {result.total} rows failed; the first, row {first.index}: {first.error}"
+            f"{result.failed} of {result.total} rows failed; the first, row {first.index}: {first.error}"
         )
         self.result = result
 

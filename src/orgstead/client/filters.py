@@ -180,9 +180,11 @@ class Path:
 
 
 _SEVERAL = frozenset(
-    "In NotIn Between NotBetween ContainValues DoesNotContainValues InFiscalPeriodAndYear "
-    "InOrAfterFiscalPeriodAndYear InOrBeforeFiscalPeriodAndYear".split()
-)
+    {
+        "Between", "ContainValues", "DoesNotContainValues", "In", "InFiscalPeriodAndYear", "NotBetween", "NotIn",
+        "InOrAfterFiscalPeriodAndYear", "InOrBeforeFiscalPeriodAndYear",
+    }
+)  # fmt: skip
 
 
 def _plain(value: Any) -> bool:

@@ -18,19 +18,21 @@ class RowFailure:
 
 @dataclass(slots=True, kw_only=True)
 class BulkResult:
-    """``total`` rows were read, ``done`` of them written. ``skipped`` were done by an earlier run already.
+    """``total`` rows were read, ``done`` written, ``failed`` refused; with ``skipped`` an earlier run was through.
 
-    ``ids`` are those of the rows that were made, by place, where they were asked for.
+    ``failures`` names those that were refused, up to 10,000. ``ids`` are those of the rows that were made, by place,
+    where they were asked for.
     """
 
     total: int = 0
     done: int = 0
+    failed: int = 0
     skipped: int = 0
     failures: list[RowFailure] = field(default_factory=list)
     ids: dict[int, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return not self.failures
+        return not self.failed
 
     @property
     def summary(self) -> Mapping[str, int]:
@@ -39,5 +41,5 @@ class BulkResult:
             "total": self.total,
             "done": self.done,
             "skipped": self.skipped,
-            "failed": len(self.failures),
+            "failed": self.failed,
         }
