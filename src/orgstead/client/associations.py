@@ -4,20 +4,41 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/associate-
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from orgstead.client.errors import NotFoundError
 from orgstead.client.flow import Flow, Stream
 from orgstead.client.literals import Ref, name, query_text
-from orgstead.client.methods import Bound, operation, stream
-from orgstead.client.record import Record
-from orgstead.client.rows import linked_pages
+from orgstead.client.methods import Bound, operation
+from orgstead.client.record import Page, Record
+from orgstead.client.rows import Rows, linked_pages
 from orgstead.client.session import Session
 from orgstead.client.shapes import address_of, shape_of, with_navigation
 
-__all__ = ["Associations"]
+__all__ = ["Associations", "Related"]
 
 D = TypeVar("D")
+
+
+class Related(Rows[D]):
+    """The rows at the end of a collection-valued navigation property."""
+
+    def __init__(
+        self, driver: D, session: Session, source: Ref, navigation: str, select: Sequence[str]
+    ) -> None:
+        super().__init__(driver, session)
+        self._source = source
+        self._navigation = navigation
+        self._select = select
+
+    def _pages(self) -> Stream[Page]:
+        shape = yield from with_navigation(self._session, self._source.table)
+        target = (shape.navigation or {}).get(self._navigation)
+        found = None if target is None else (yield from shape_of(self._session, target))
+        path = yield from address_of(self._session, self._source)
+        text = query_text({"$select": ",".join(map(name, self._select)) or None})
+        path = f"{path}/{self._navigation}" + (f"?{text}" if text else "")
+        yield from linked_pages(self._session, path, found)
 
 
 class Associations(Bound[D], Generic[D]):
@@ -59,16 +80,9 @@ class Associations(Bound[D], Generic[D]):
             if not error.maybe_applied:
                 raise
 
-    @stream
-    def follow(self, source: Ref, navigation: str, *, select: Sequence[str] = ()) -> Stream[Any]:
-        """The pages of rows in a collection of a row."""
-        shape = yield from with_navigation(self._session, source.table)
-        target = (shape.navigation or {}).get(name(navigation))
-        found = None if target is None else (yield from shape_of(self._session, target))
-        path = yield from address_of(self._session, source)
-        text = query_text({"$select": ",".join(map(name, select)) or None})
-        path = f"{path}/{navigation}" + (f"?{text}" if text else "")
-        yield from linked_pages(self._session, path, found)
+    def follow(self, source: Ref, navigation: str, *, select: Sequence[str] = ()) -> "Related[D]":
+        """The rows in a collection of a row, to be iterated over."""
+        return Related(self._driver, self._session, source, name(navigation), select)
 
     @operation
     def target(self, source: Ref, navigation: str, *, select: Sequence[str] = ()) -> Flow[Record | None]:

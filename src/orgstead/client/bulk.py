@@ -191,6 +191,7 @@ def _run(session: Session, work: Work, rows: Any, options: _Options) -> Flow[Bul
             yield Call(partial(position.save, line.reached))
         if options.progress is not None:
             options.progress(result)
+    result.failures.sort(key=lambda failure: failure.index)
     if options.strict and result.failed:
         raise BulkError(result)
     return result

@@ -28,7 +28,10 @@ from orgstead.client.session import Session
 __all__ = ["Tables"]
 
 D = TypeVar("D")
-SELECT = "MetadataId,LogicalName,SchemaName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,DisplayName,IsCustomEntity"
+SELECT = (
+    "MetadataId,LogicalName,SchemaName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,DisplayName,"
+    "IsCustomEntity"
+)
 # What has just been made must be there for the next request.
 STRONG = {"Consistency": "Strong"}
 
