@@ -18,7 +18,7 @@ from orgstead.client.values import decode
 __all__ = ["Choices"]
 
 D = TypeVar("D")
-KINDS = ("Picklist", "MultiSelectPicklist", "State", "Status")
+KINDS = frozenset({"Boolean", "Picklist", "State", "Status"})
 
 
 class Choices(Bound[D], Generic[D]):
@@ -72,9 +72,9 @@ class Choices(Bound[D], Generic[D]):
         base = f"EntityDefinitions(LogicalName='{name(table).lower()}')"
         path = f"{base}/Attributes(LogicalName='{name(column).lower()}')"
         options = query_text({"$select": "LogicalName", "$expand": "OptionSet,GlobalOptionSet"})
+        kind = str((yield from self._session.json(f"{path}?$select=AttributeType")).get("AttributeType"))
         failure = NotFoundError(f"{table}.{column} is no column of choices", status=404)
-        kind = (yield from self._session.json(f"{path}?$select=AttributeType")).get("AttributeType")
-        for each in KINDS if kind in (None, "Virtual") else (str(kind),):
+        for each in ("MultiSelectPicklist",) if kind == "Virtual" else (kind,) if kind in KINDS else ():
             try:
                 found = yield from self._session.json(f"{path}/{NAMESPACE}{each}AttributeMetadata?{options}")
             except NotFoundError as error:
@@ -106,4 +106,8 @@ class Choices(Bound[D], Generic[D]):
 
 
 def _labels(found: Mapping[str, Any]) -> dict[int, str]:
-    return {int(each["Value"]): label_of(each.get("Label")) for each in found.get("Options") or ()}
+    if "TrueOption" in found:
+        options = (found["FalseOption"], found["TrueOption"])
+    else:
+        options = found.get("Options") or ()
+    return {int(each["Value"]): label_of(each.get("Label")) for each in options}

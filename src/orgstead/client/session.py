@@ -167,7 +167,7 @@ class Session:
 
     def _discover(self) -> Flow[tuple[str, str]]:
         request = Request(method="GET", url=f"{self.root}WhoAmI", headers=self._headers)
-        answer, _ = yield from exchange(request, self.retry, idempotent=True, accepted=(401,))
+        answer, _ = yield from exchange(request, self.retry, idempotent=True, accepted=(400, 401, 403, 404))
         found = challenged(answer.headers.get("www-authenticate", ""), allow_http=self._allow_http)
         if found is None:
             raise ConfigurationError(

@@ -191,12 +191,12 @@ class DeviceCode(UserCredential):
         interval = float(code.get("interval") or 5)
         form = {"grant_type": DEVICE_GRANT, "device_code": str(code["device_code"])}
         while time.monotonic() < until:
-            yield Pause(interval)
             body = yield from self._post(where, form, retry, idempotent=True)
             if body.get("error") == "slow_down":
                 interval += 5
             elif body.get("error") != "authorization_pending":
                 return body
+            yield Pause(interval)
         raise CredentialError("the code has expired", error="expired_token")
 
 
