@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from orgstead.client.drive import AsyncDriver, SyncDriver
-from orgstead.client.flow import Emit, Flow, Stream, collected
+from orgstead.client.flow import Done, Emit, Flow, Next, Start, Stream, collected
 from orgstead.client.frames import to_arrow, to_pandas, to_polars
 from orgstead.client.literals import Ref
 from orgstead.client.methods import Bound, operation, stream
@@ -36,17 +36,35 @@ def linked_pages(
     *,
     limit: int | None = None,
 ) -> Stream[Page]:
-    """Every page from an address on, along the links, up to a number of rows."""
-    link: str | None = path
+    """Every page from an address on, along the links, up to a number of rows.
+
+    From the second page on the next one is fetched while the reader is at work: whoever reads one page pays for one.
+    """
     left = limit
+    link: str | None = path
+    fetching = False
+    number = 0
     while link is not None and left != 0:
-        answer, _ = yield from session.call("GET", link, headers=headers)
+        if fetching:
+            done: Done = yield Next()
+            if done.error is not None:
+                raise done.error
+            answer, _ = done.value
+            del done
+        else:
+            answer, _ = yield from session.call("GET", link, headers=headers)
         page = page_of(session, answer.content, shape)
+        del answer
+        link = page.next
+        number += 1
         if left is not None:
             page.rows = page.rows[:left]
             left -= len(page.rows)
+        fetching = number > 1 and link is not None and left != 0
+        if fetching and link is not None:
+            yield Start(session.call("GET", link, headers=headers), None)
         yield Emit(page)
-        link = page.next
+        del page
 
 
 class Rows(Bound[D], Generic[D]):
