@@ -15,12 +15,13 @@ __all__ = ["client_page"]
 INTRODUCTION = """# The Python client
 
 `from orgstead.client import …`. Every method of a namespace is a function of a `Client` and a coroutine function of an
-`AsyncClient`; what is marked *iterator* is read by `for`, or by `async for`. [How to use it](../how-to/use-the-python-client.md).
+`AsyncClient`; what is marked *iterator* is read by `for`, or by `async for`.
+[How to use it](../how-to/use-the-python-client.md).
 """
 # What a reader looks for first comes first; everything else follows by name.
 FIRST = (
-    "Client", "AsyncClient", "Records", "Query", "Expand", "Path", "col", "raw", "Rows", "OData", "FetchXml", "Sql", "Record", "Page",
-    "Ref", "Batch", "ChangeSet", "BatchResult", "Outcome", "Bulk", "BulkResult", "RowFailure", "Position",
+    "Client", "AsyncClient", "Records", "Query", "Expand", "Path", "col", "raw", "Rows", "OData", "FetchXml",
+    "Sql", "Record", "Page", "Ref", "Batch", "ChangeSet", "BatchResult", "Outcome", "Bulk", "BulkResult", "RowFailure", "Position",
     "Associations", "Files", "File", "Calls", "EnumMember", "Changes", "Change", "Watermark", "Tables", "Choices",
     "WebhookReceiver", "Event", "EventRow", "read_event", "Retry", "ClientSecret", "ClientCertificate", "Password",
     "DeviceCode", "Browser", "RefreshToken", "GivenToken", "AzureCredential", "TokenStore",

@@ -86,7 +86,7 @@ DATACLASS_EXCEPTIONS: Mapping[str, tuple[frozenset[str], str]] = {
 }
 
 # What `pip install orgstead` without extras brings, by the name that it is imported as.
-BARE_IMPORTS = {"httpx2": "httpx2", "msgspec": "msgspec", "click": "click", "stamina": "stamina"}
+BARE_IMPORTS = {"httpx2": "httpx2", "msgspec": "msgspec", "click": "click"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -199,6 +199,14 @@ def test_what_is_no_query_is_refused_before_it_is_sent(client: Any, make_it: Any
         make_it(client.query("account"))
 
 
+def test_a_query_that_is_too_long_for_an_address_goes_in_a_batch(client: Any) -> None:
+    ids = [row.id for row in client.query("account").where(col("name").startswith("query "))]
+    condition = col("accountid").in_([*ids, *(new_id() for _ in range(1000))])
+    assert len(client.query("account").where(condition).select("name").all()) == 5
+    with pytest.raises(BadRequestError):
+        client.query("account").where(condition).select("nosuchcolumn").all()
+
+
 def test_python_s_own_and_or_not_cannot_be_used_by_mistake() -> None:
     with pytest.raises(TypeError, match="&"):
         bool((col("a") == 1) and (col("b") == 2))

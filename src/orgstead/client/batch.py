@@ -17,7 +17,7 @@ from orgstead.client.query import Expand
 from orgstead.client.record import Page, Record, Shape
 from orgstead.client.records import Key, expanded, id_of, selected
 from orgstead.client.rows import page_of
-from orgstead.client.session import Session
+from orgstead.client.session import PARTS, Session
 from orgstead.client.shapes import shape_of
 from orgstead.client.values import decode, encode
 
@@ -206,7 +206,7 @@ def sent(
         headers["Prefer"] = "odata.continue-on-error"
     answer, uncertain = yield from session.call(
         "POST", "$batch", content=content, headers=headers, idempotent=idempotent,
-        accepted=frozenset(range(400, 500)) - {401, 408, 429} | {500},
+        accepted=PARTS,
     )  # fmt: skip
     if "multipart" not in answer.headers.get("content-type", "").lower():
         raise service_error(answer.status, answer.headers, answer.content, maybe_applied=uncertain)

@@ -3,6 +3,7 @@
 https://learn.microsoft.com/power-apps/developer/data-platform/bulk-operations
 """
 
+import time
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -177,7 +178,7 @@ def _run(session: Session, work: Work, rows: Any, options: _Options) -> Flow[Bul
             if part:
                 items = [Item(index=result.total + n, row=row) for n, row in enumerate(part)]
                 result.total += len(part)
-                yield Start(work.write(session, items), (items[0].index, len(items)))
+                yield Start(work.write(session, items), (items[0].index, len(items), time.monotonic()))
                 running += 1
         if not running:
             break
@@ -185,8 +186,11 @@ def _run(session: Session, work: Work, rows: Any, options: _Options) -> Flow[Bul
         running -= 1
         if done.error is not None:
             raise done.error
+        first, count, begun = done.tag
+        if count == options.chunk:
+            session.window.paced(time.monotonic() - begun)
         _merge(result, done.value, options)
-        line.through(*done.tag)
+        line.through(first, count)
         if position is not None:
             yield Call(partial(position.save, line.reached))
         if options.progress is not None:

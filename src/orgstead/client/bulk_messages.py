@@ -14,7 +14,7 @@ from orgstead.client.batch import BatchOperation, sent
 from orgstead.client.errors import ConfigurationError, DynamicsError, NotFoundError, ServiceError
 from orgstead.client.flow import Answer, Flow, Pause
 from orgstead.client.literals import Ref, guid, key_text
-from orgstead.client.payload import payload
+from orgstead.client.payload import UnknownTable, payload, written
 from orgstead.client.position import row_id
 from orgstead.client.record import Record, Shape
 from orgstead.client.session import Session
@@ -50,8 +50,12 @@ class Work(ABC):
         self.type = f"Microsoft.Dynamics.CRM.{shape.name}"
 
     @abstractmethod
-    def prepare(self, session: Session, item: Item) -> Flow[None]:
-        """Make body and key of a row. Raises ConfigurationError for what is no row."""
+    def prepare(self, item: Item) -> None:
+        """Make the key of a row whose body is made. Raises ConfigurationError for what is no row."""
+
+    def body(self, session: Session, row: Any) -> dict[str, Any]:
+        """The row as JSON has it. Raises ConfigurationError, and UnknownTable for one to be asked about first."""
+        return written(row, session.shapes)
 
     @abstractmethod
     def single(self, item: Item, number: int) -> BatchOperation:
@@ -79,7 +83,11 @@ class Work(ABC):
         good = []
         for item in items:
             try:
-                yield from self.prepare(session, item)
+                try:
+                    item.body = self.body(session, item.row)
+                except UnknownTable:
+                    item.body = yield from payload(session, item.row)
+                self.prepare(item)
             except (ConfigurationError, NotFoundError) as error:
                 item.error = error
             else:
@@ -150,9 +158,8 @@ class CreateRows(Work):
         self._choose = choose_ids
         self._seed = seed or secrets.token_hex(10)
 
-    def prepare(self, session: Session, item: Item) -> Flow[None]:
+    def prepare(self, item: Item) -> None:
         """Choose an id, if there is none."""
-        item.body = yield from payload(session, item.row)
         given = item.body.get(self.shape.key)
         if given is not None:
             item.id = guid(given)
@@ -187,9 +194,8 @@ class UpdateRows(Work):
 
     message = "UpdateMultiple"
 
-    def prepare(self, session: Session, item: Item) -> Flow[None]:
+    def prepare(self, item: Item) -> None:
         """The primary key must be there."""
-        item.body = yield from payload(session, item.row)
         if item.body.get(self.shape.key) is None:
             raise ConfigurationError(f"the row has no {self.shape.key}")
         item.key = item.id = item.body[self.shape.key] = guid(item.body[self.shape.key])
@@ -215,9 +221,8 @@ class UpsertRows(Work):
         super().__init__(shape)
         self._key = key
 
-    def prepare(self, session: Session, item: Item) -> Flow[None]:
+    def prepare(self, item: Item) -> None:
         """The columns of the key must be there."""
-        item.body = yield from payload(session, item.row)
         columns = self._key or (self.shape.key,)
         missing = [column for column in columns if item.body.get(column) is None]
         if missing:
@@ -240,9 +245,12 @@ class UpsertRows(Work):
 class DeleteRows(Work):
     """DELETE in batches: standard tables have no message for it."""
 
-    def prepare(self, session: Session, item: Item) -> Flow[None]:
+    def body(self, session: Session, row: Any) -> dict[str, Any]:
+        """None is sent."""
+        return {}
+
+    def prepare(self, item: Item) -> None:
         """Take the id out of what was given."""
-        yield from ()
         row = item.row
         if isinstance(row, Record | Ref):
             item.key = row.id

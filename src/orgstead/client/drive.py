@@ -64,7 +64,7 @@ class SyncDriver:
 
     def __init__(self, http: httpx2.Client) -> None:
         self.http = http
-        self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+        self._locks: dict[str, threading.RLock] = {}
 
     def run(self, flow: Flow[T]) -> T:
         """Run a conversation to its end and return its value; raises what it raises."""
@@ -132,7 +132,7 @@ class SyncDriver:
                     raise TypeError("something asynchronous was given to a Client: use AsyncClient")
                 return found
             case Once(name, begin):
-                with self._locks[name]:
+                with self._locks.setdefault(name, threading.RLock()):
                     return self.run(begin())
             case Pull(source, count):
                 return list(islice(_iterator(source), count))

@@ -1,5 +1,6 @@
 """One request and its repetitions: what every call of the client goes through."""
 
+import logging
 import time
 from collections.abc import Collection
 
@@ -9,6 +10,8 @@ from orgstead.client.limits import Window
 from orgstead.client.retry import UNCERTAIN, Retry
 
 __all__ = ["exchange"]
+
+log = logging.getLogger("orgstead.client")
 
 
 def exchange(
@@ -50,6 +53,7 @@ def exchange(
         if seconds is None:
             raise failure
         attempt += 1
+        log.info("%s %s again in %.1f s: %s", request.method, request.url.partition("?")[0], seconds, failure)
         yield Pause(seconds)
 
 

@@ -3,7 +3,7 @@
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/create-entity-web-api
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from orgstead.client.errors import ConfigurationError
@@ -14,10 +14,10 @@ from orgstead.client.session import Session
 from orgstead.client.shapes import shape_of
 from orgstead.client.values import plain
 
-__all__ = ["payload", "payloads"]
+__all__ = ["UnknownTable", "payload", "written"]
 
 
-class _Unknown(Exception):
+class UnknownTable(Exception):
     """A table whose entity set is not known yet."""
 
     def __init__(self, table: str) -> None:
@@ -32,26 +32,16 @@ def payload(session: Session, data: Mapping[str, Any]) -> Flow[dict[str, Any]]:
     several rows, mappings and lists of mappings are related rows that are made along with it. Raises
     ConfigurationError for what is no value, NotFoundError for a table of a reference that does not exist.
     """
-    (made,) = yield from payloads(session, [data])
-    return made
-
-
-def payloads(session: Session, rows: Iterable[Mapping[str, Any]]) -> Flow[list[dict[str, Any]]]:
-    """The JSON of several rows; see ``payload``."""
-    made = []
-    for row in rows:
-        while True:
-            try:
-                made.append(written(row, session.shapes))
-                break
-            except _Unknown as unknown:
-                table = unknown.table
-            yield from shape_of(session, table)
-    return made
+    while True:
+        try:
+            return written(data, session.shapes)
+        except UnknownTable as unknown:
+            table = unknown.table
+        yield from shape_of(session, table)
 
 
 def written(data: Mapping[str, Any], shapes: Shapes, depth: int = 0) -> dict[str, Any]:
-    """The JSON of a row, where every table that it refers to is known."""
+    """The JSON of a row. Raises UnknownTable for a reference to a table that is not among the shapes."""
     if not isinstance(data, Mapping):
         raise ConfigurationError(f"a row is a mapping of columns to values, not {type(data).__name__}")
     if depth > 10:
@@ -60,7 +50,10 @@ def written(data: Mapping[str, Any], shapes: Shapes, depth: int = 0) -> dict[str
     # What was read may be sent back; a lookup is written by its navigation property only.
     read = isinstance(data, Record)
     for name, value in data.items():
-        if isinstance(value, Ref):
+        kind = type(value)
+        if (kind is str or kind is int or value is None) and not read:
+            made[name] = value
+        elif isinstance(value, Ref):
             made[f"{name.removesuffix('@odata.bind')}@odata.bind"] = _address(value, shapes)
         elif isinstance(value, Mapping):
             made[name] = written(value, shapes, depth + 1)
@@ -79,5 +72,5 @@ def written(data: Mapping[str, Any], shapes: Shapes, depth: int = 0) -> dict[str
 def _address(ref: Ref, shapes: Shapes) -> str:
     shape = shapes.get(ref.table)
     if shape is None:
-        raise _Unknown(ref.table)
+        raise UnknownTable(ref.table)
     return f"/{shape.set}({key_text(ref.key)})"

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from orgstead.client.drive import AsyncDriver, SyncDriver
-from orgstead.client.flow import Done, Emit, Flow, Next, Start, Stream, collected
+from orgstead.client.flow import Answer, Done, Emit, Flow, Next, Start, Stream, collected
 from orgstead.client.frames import to_arrow, to_pandas, to_polars
 from orgstead.client.literals import Ref
 from orgstead.client.methods import Bound, operation, stream
@@ -49,10 +49,10 @@ def linked_pages(
             done: Done = yield Next()
             if done.error is not None:
                 raise done.error
-            answer, _ = done.value
+            answer: Answer = done.value
             del done
         else:
-            answer, _ = yield from session.call("GET", link, headers=headers)
+            answer = yield from session.read(link, headers=headers)
         page = page_of(session, answer.content, shape)
         del answer
         link = page.next
@@ -62,7 +62,7 @@ def linked_pages(
             left -= len(page.rows)
         fetching = number > 1 and link is not None and left != 0
         if fetching and link is not None:
-            yield Start(session.call("GET", link, headers=headers), None)
+            yield Start(session.read(link, headers=headers), None)
         yield Emit(page)
         del page
 
@@ -87,6 +87,7 @@ class Rows(Bound[D], Generic[D]):
             raise TypeError("rows of an AsyncClient are read by async for")
         for page in self._driver.iterate(self._pages()):
             yield from page.rows
+            page.rows = []  # makes room before the next page is read
 
     async def __aiter__(self: "Rows[AsyncDriver]") -> AsyncIterator[Record]:
         if not isinstance(self._driver, AsyncDriver):
@@ -94,6 +95,7 @@ class Rows(Bound[D], Generic[D]):
         async for page in self._driver.iterate(self._pages()):
             for record in page.rows:
                 yield record
+            page.rows = []
 
     @stream
     def pages(self) -> Stream[Page]:

@@ -7,18 +7,23 @@ from urllib.parse import urlsplit
 
 import orgstead
 from orgstead.client.credentials import Credential
-from orgstead.client.errors import ConfigurationError, UnauthorizedError
+from orgstead.client.errors import ConfigurationError, UnauthorizedError, service_error
 from orgstead.client.exchange import exchange
 from orgstead.client.flow import Answer, Flow, Once, Request
 from orgstead.client.limits import Window
+from orgstead.client.multipart import Part, read_multipart, write_multipart
 from orgstead.client.record import Shape
 from orgstead.client.retry import Retry
 from orgstead.client.tokens import Token, Where, challenged, check_address
 from orgstead.client.values import decode, encode
 
-__all__ = ["Session"]
+__all__ = ["PARTS", "Session"]
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Of an address in characters; the service takes 32,768.
+LONGEST = 30_000
+# A batch with a failure in it has the status of the failure and is an answer all the same.
+PARTS = frozenset(range(400, 500)) - {401, 408, 429} | {500}
 ENTRA = "https://login.microsoftonline.com"
 
 log = logging.getLogger("orgstead.client")
@@ -125,9 +130,31 @@ class Session:
                 token = renewed
         raise AssertionError("the last round returns or raises")
 
+    def read(self, path: str, *, headers: Mapping[str, str] | None = None) -> Flow[Answer]:
+        """GET a path. One that is longer than an address may be goes in a batch, which takes twice as much.
+
+        https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/overview#url-length-limitations
+        """
+        url = self.address(path)
+        if len(url) <= LONGEST:
+            answer, _ = yield from self.call("GET", path, headers=headers)
+            return answer
+        kind, content = write_multipart([Part(method="GET", url=url, headers=headers or {})])
+        sent = {"Content-Type": kind, "Accept": "multipart/mixed"}
+        answer, _ = yield from self.call(
+            "POST", "$batch", content=content, headers=sent, idempotent=True, accepted=PARTS
+        )
+        if "multipart" not in answer.headers.get("content-type", "").lower():
+            raise service_error(answer.status, answer.headers, answer.content)
+        (found,) = read_multipart(answer)
+        assert isinstance(found, Answer)
+        if found.status >= 400:
+            raise service_error(found.status, found.headers, found.content)
+        return found
+
     def json(self, path: str, *, headers: Mapping[str, str] | None = None) -> Flow[dict[str, Any]]:
         """GET an object; raises what ``call`` raises."""
-        answer, _ = yield from self.call("GET", path, headers=headers)
+        answer = yield from self.read(path, headers=headers)
         if answer.status == 204 or not answer.content:
             return {}
         found: dict[str, Any] = decode(answer.content)
