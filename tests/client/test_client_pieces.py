@@ -51,8 +51,8 @@ def test_the_service_may_say_how_many_it_likes() -> None:
 
 
 @given(
-    attempt=st.integers(0, 40), spent=st.floats(0, 200), status=st.sampled_from([400, 404, 408, 412, 429, 500, 502, 503, 504]),
-    asked=st.none() | st.floats(0, 500), idempotent=st.booleans(),
+    attempt=st.integers(0, 40), spent=st.floats(0, 200),
+    status=st.sampled_from([400, 404, 408, 412, 429, 500, 502, 503, 504]), asked=st.none() | st.floats(0, 500), idempotent=st.booleans(),
 )  # fmt: skip
 def test_patience_has_an_end_and_what_may_be_doubled_is_not_repeated(
     attempt: int, spent: float, status: int, asked: float | None, idempotent: bool
