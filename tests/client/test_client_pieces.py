@@ -1,16 +1,20 @@
 """What no server shows: the pace of bulk work, patience, the file of tokens, and the types that a reader sees."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mypy import api
 
 from orgstead.client import ConfigurationError, Retry, ServiceError, TokenStore, TransportError
+from orgstead.client.drive import AsyncDriver, SyncDriver
 from orgstead.client.errors import retry_after, service_error
+from orgstead.client.flow import Flow, Pause, Start
 from orgstead.client.limits import Window
 from orgstead.client.tokens import challenged
 
@@ -51,8 +55,8 @@ def test_the_service_may_say_how_many_it_likes() -> None:
 
 
 @given(
-    attempt=st.integers(0, 40), spent=st.floats(0, 200),
-    status=st.sampled_from([400, 404, 408, 412, 429, 500, 502, 503, 504]), asked=st.none() | st.floats(0, 500), idempotent=st.booleans(),
+    attempt=st.integers(0, 40), spent=st.floats(0, 200), asked=st.none() | st.floats(0, 500),
+    idempotent=st.booleans(), status=st.sampled_from([400, 404, 408, 412, 429, 500, 502, 503, 504]),
 )  # fmt: skip
 def test_patience_has_an_end_and_what_may_be_doubled_is_not_repeated(
     attempt: int, spent: float, status: int, asked: float | None, idempotent: bool
@@ -110,6 +114,28 @@ def test_a_file_of_tokens_opens_with_its_own_key_only(tmp_path: Path) -> None:
     store.path.write_bytes(b"x")
     with pytest.raises(ConfigurationError):
         store.get("two")
+
+
+def broken() -> Flow[None]:
+    """A conversation that ends badly while another one waits beside it."""
+
+    def waiting() -> Flow[None]:
+        yield Pause(1000)
+
+    yield Start(waiting(), None)
+    raise LookupError("over")
+
+
+def test_what_runs_beside_a_conversation_ends_with_it() -> None:
+    with httpx2.Client() as http, pytest.raises(LookupError):
+        SyncDriver(http).run(broken())
+
+    async def asynchronous() -> None:
+        async with httpx2.AsyncClient() as http:
+            await AsyncDriver(http).run(broken())
+
+    with pytest.raises(LookupError):
+        asyncio.run(asynchronous())
 
 
 TYPES = """

@@ -15,7 +15,7 @@ import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orgstead.client import Event, EventRow, Ref, WebhookReceiver, read_event
+from orgstead.client import Event, EventRow, Ref, WebhookReceiver, col, read_event
 
 KEY = "the key of the webhook"
 ID = "11111111-2222-4333-8444-555555555555"
@@ -135,6 +135,49 @@ def test_the_execution_context_is_read_into_plain_values() -> None:
     assert event.outputs == {"id": ID}
     assert isinstance(event.post_images["after"], EventRow)
     assert event.raw["OrganizationName"] == "contoso"
+
+
+@pytest.mark.parametrize("serve", [under_asgi, under_wsgi])
+def test_what_the_service_posts_is_received(serve: Serve, client: Any) -> None:
+    heard: list[Event] = []
+    with serve(WebhookReceiver(heard.append, key=KEY)) as url:
+        endpoint = client.records.create(
+            "serviceendpoint",
+            {
+                "name": "Receiver",
+                "contract": 8,
+                "connectionmode": 1,
+                "url": url,
+                "authtype": 4,
+                "authvalue": KEY,
+            },
+        )
+        message = client.query("sdkmessage").where(col("name") == "Create").one()
+        wanted = (col("primaryobjecttypecode") == "account") & (col("_sdkmessageid_value") == message.id)
+        step = client.records.create(
+            "sdkmessageprocessingstep",
+            {
+                "name": "New accounts", "stage": 40, "mode": 0, "rank": 1, "supporteddeployment": 0,
+                "eventhandler_serviceendpoint": Ref("serviceendpoint", endpoint),
+                "sdkmessageid": message.ref,
+                "sdkmessagefilterid": client.query("sdkmessagefilter").where(wanted).one().ref,
+            },
+        )  # fmt: skip
+        contact = client.records.create("contact", {"lastname": "Told"})
+        values = {
+            "name": "Told",
+            "revenue": Decimal("10.5"),
+            "lastonholdtime": datetime(2026, 1, 2, tzinfo=UTC),
+        }
+        id = client.records.create("account", {**values, "primarycontactid": Ref("contact", contact)})
+        client.records.delete("sdkmessageprocessingstep", step)
+        client.records.delete("serviceendpoint", endpoint)
+    (event,) = heard
+    assert (event.message, event.table, event.id, event.stage) == ("Create", "account", id, 40)
+    assert isinstance(event.target, EventRow)
+    assert {name: event.target.values[name] for name in values} == values
+    assert event.target.values["primarycontactid"] == Ref("contact", contact)
+    assert event.user_id == client.who_am_i()["UserId"]
 
 
 def test_a_receiver_needs_a_key() -> None:

@@ -66,9 +66,9 @@ class SyncDriver:
         self.http = http
         self._locks: dict[str, threading.RLock] = {}
 
-    def run(self, flow: Flow[T]) -> T:
-        """Run a conversation to its end and return its value; raises what it raises."""
-        steps = self._steps(flow)
+    def run(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
+        """Run a conversation to its end and return its value; raises what it raises. ``stop`` ends it early."""
+        steps = self._steps(flow, stop)
         while True:
             try:
                 next(steps)
@@ -84,7 +84,9 @@ class SyncDriver:
         """Close the connections."""
         self.http.close()
 
-    def _steps(self, flow: Flow[T] | Stream[Any]) -> Generator[Any, None, Any]:
+    def _steps(
+        self, flow: Flow[T] | Stream[Any], stop: threading.Event | None = None
+    ) -> Generator[Any, None, Any]:
         crew: _Threads | None = None
         sent: Any = None
         error: BaseException | None = None
@@ -106,7 +108,7 @@ class SyncDriver:
                         else:
                             sent = crew.next()
                     else:
-                        sent = self._perform(step)
+                        sent = self._perform(step, stop)
                 except BaseException as raised:  # noqa: BLE001 - the conversation decides
                     error = raised
         finally:
@@ -114,7 +116,9 @@ class SyncDriver:
             if crew is not None:
                 crew.close()
 
-    def _perform(self, step: Step) -> Any:
+    def _perform(self, step: Step, stop: threading.Event | None) -> Any:
+        if stop is not None and stop.is_set():
+            raise _Stopped
         match step:
             case Request():
                 try:
@@ -123,7 +127,10 @@ class SyncDriver:
                     raise _broken(step, error) from error
                 return Answer(status=got.status_code, headers=got.headers, content=got.content)
             case Pause(seconds):
-                time.sleep(seconds)
+                if stop is None:
+                    time.sleep(seconds)
+                elif stop.wait(seconds):
+                    raise _Stopped
             case Call(function):
                 found = function()
                 if inspect.isawaitable(found):
@@ -133,7 +140,7 @@ class SyncDriver:
                 return found
             case Once(name, begin):
                 with self._locks.setdefault(name, threading.RLock()):
-                    return self.run(begin())
+                    return self.run(begin(), stop)
             case Pull(source, count):
                 return list(islice(_iterator(source), count))
         return None
@@ -148,16 +155,21 @@ def _iterator(source: Source) -> Iterator[Any]:
     return found
 
 
+class _Stopped(Exception):
+    """The conversation beside which another one runs has ended."""
+
+
 class _Threads:
-    """Conversations beside another one."""
+    """Conversations beside another one, which end with it: what they wait for is given up."""
 
     def __init__(self, driver: SyncDriver) -> None:
         self._driver = driver
         self._pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="orgstead-client")
         self._running: dict[Future[Any], Any] = {}
+        self._stop = threading.Event()
 
     def start(self, step: Start) -> None:
-        self._running[self._pool.submit(self._driver.run, step.flow)] = step.tag
+        self._running[self._pool.submit(self._driver.run, step.flow, self._stop)] = step.tag
 
     def next(self) -> Done:
         done, _ = wait(self._running, return_when=FIRST_COMPLETED)
@@ -169,6 +181,7 @@ class _Threads:
         return Done(tag=tag, value=future.result())
 
     def close(self) -> None:
+        self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 

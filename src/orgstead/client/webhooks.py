@@ -42,8 +42,9 @@ class Event:
     """What happened: the execution context of a message, in plain values.
 
     ``message`` is its name (``Create``), ``table`` and ``id`` what it was about, ``stage`` and ``mode`` when it was
-    told, ``inputs``, ``outputs``, ``shared`` and the images what the step was registered with. ``trimmed`` says that
-    the service left inputs, outputs and images out because they were too large. ``raw`` is all of it as it came.
+    told; ``operation_id`` is the same when it is told twice. ``inputs``, ``outputs``, ``shared`` and the images are
+    what the step was registered with. ``trimmed`` says that the service left inputs, outputs and images out because
+    they were too large. ``raw`` is all of it as it came.
     https://learn.microsoft.com/dotnet/api/microsoft.xrm.sdk.remoteexecutioncontext
     """
 
@@ -58,6 +59,7 @@ class Event:
     organization_id: str
     organization_name: str
     correlation_id: str
+    operation_id: str
     operation_created_on: datetime | None
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
@@ -95,6 +97,7 @@ def read_event(content: bytes, *, trimmed: bool = False) -> Event:
         organization_id=str(body.get("OrganizationId") or ""),
         organization_name=str(body.get("OrganizationName") or ""),
         correlation_id=str(body.get("CorrelationId") or ""),
+        operation_id=str(body.get("OperationId") or ""),
         operation_created_on=created if isinstance(created, datetime) else None,
         inputs=_pairs(body.get("InputParameters"), 0),
         outputs=_pairs(body.get("OutputParameters"), 0),
