@@ -20,7 +20,7 @@ INTRODUCTION = """# The Python client
 """
 # What a reader looks for first comes first; everything else follows by name.
 FIRST = (
-    "Client", "AsyncClient", "Records", "Query", "Expand", "Path", "col", "raw", "Rows", "OData", "FetchXml",
+    "Client", "AsyncClient", "Records", "Query", "Expand", "Column", "col", "raw", "Rows", "OData", "FetchXml",
     "Sql", "Record", "Page", "Ref", "Batch", "ChangeSet", "BatchResult", "Outcome", "Bulk", "BulkResult",
     "RowFailure", "Position", "Associations", "Files", "File", "Calls", "EnumMember", "Changes", "Change",
     "Watermark", "Tables", "Choices", "WebhookReceiver", "Event", "EventRow", "read_event", "Retry",

@@ -38,7 +38,7 @@ from orgstead.client.errors import (
     UnauthorizedError,
 )
 from orgstead.client.files import File, Files
-from orgstead.client.filters import Condition, Path, col, raw
+from orgstead.client.filters import Column, Condition, col, raw
 from orgstead.client.flow import Answer
 from orgstead.client.languages import FetchXml, OData, Sql
 from orgstead.client.literals import Ref
@@ -76,6 +76,7 @@ __all__ = [
     "Client",
     "ClientCertificate",
     "ClientSecret",
+    "Column",
     "ColumnInfo",
     "Condition",
     "ConfigurationError",
@@ -101,7 +102,6 @@ __all__ = [
     "Outcome",
     "Page",
     "Password",
-    "Path",
     "Position",
     "PreconditionError",
     "Query",

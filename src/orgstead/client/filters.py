@@ -15,7 +15,7 @@ from orgstead.client.errors import ConfigurationError
 from orgstead.client.literals import Ref, literal, name, path_name, text_literal
 from orgstead.client.values import plain
 
-__all__ = ["Condition", "Path", "col", "raw"]
+__all__ = ["Column", "Condition", "col", "raw"]
 
 # More comparisons than these become one function call, where the values hold nothing that would need an escape.
 MANY = 15
@@ -65,7 +65,7 @@ def _inner(condition: Condition, variable: str, depth: int) -> str:
     return f"({text})" if getattr(condition, "joined", False) else text
 
 
-class Path:
+class Column:
     """A column, or one behind a lookup (``primarycontactid/fullname``), to be compared."""
 
     def __init__(self, column: str) -> None:
@@ -75,7 +75,7 @@ class Path:
     __hash__ = None  # type: ignore[assignment]
 
     def _compare(self, operator: str, value: Any) -> Condition:
-        if isinstance(value, Path):
+        if isinstance(value, Column):
             return _Text(lambda v, d: f"{self._at(v)} {operator} {value._at(v)}")
         text = literal(value)
         return _Text(lambda v, d: f"{self._at(v)} {operator} {text}")
@@ -198,12 +198,12 @@ def _listed(value: Any) -> str:
     return value.id if isinstance(value, Ref) else str(plain(value))
 
 
-def col(column: str) -> Path:
+def col(column: str) -> Column:
     """A column to be compared: ``col("name") == "Contoso"``, ``col("contact_customer_accounts").any(…)``.
 
     Raises ConfigurationError for what is no name.
     """
-    return Path(column)
+    return Column(column)
 
 
 def raw(text: str) -> Condition:
