@@ -1,10 +1,13 @@
 """What the client does when the service or the line fails: nothing is lost, nothing is doubled, nobody is hammered."""
 
+import os
 import socket
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from orgstead.client import (
     BadRequestError,
@@ -12,6 +15,7 @@ from orgstead.client import (
     NotFoundError,
     Position,
     PreconditionError,
+    Ref,
     Retry,
     ServerError,
     ThrottledError,
@@ -131,6 +135,18 @@ def test_a_batch_of_things_that_may_be_repeated_is_repeated(client: Any, plane: 
     plane.faults.add(drop="before", count=1, path="/api/data/*/$batch")
     with pytest.raises(TransportError):
         blind.send()
+
+
+def test_files_survive_lost_answers(client: Any, plane: Plane) -> None:
+    note = Ref("contact", client.records.create("contact", {"lastname": "pictured"}))
+    held = BytesIO()
+    Image.frombytes("RGB", (1500, 1500), os.urandom(1500 * 1500 * 3)).save(held, "PNG")
+    for where in ("after", "before"):
+        plane.faults.add(drop=where, rate=0.4, seed=7, method="PATCH")
+        assert client.files.upload(note, "entityimage", held.getvalue(), file_name="a.png") > 4 * 1024 * 1024
+        plane.faults.add(drop=where, count=1, method="GET")
+        assert client.files.download(note, "entityimage").content
+        plane.faults.clear()
 
 
 def test_patience_ends_with_the_budget(client: Any, make: Make, plane: Plane) -> None:

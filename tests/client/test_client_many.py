@@ -17,6 +17,7 @@ from orgstead.client import (
     Ref,
     Watermark,
     col,
+    label,
     new_id,
 )
 from orgstead.client.position import row_id
@@ -285,6 +286,15 @@ def test_columns_keys_relationships_and_choices_are_listed(client: Any, boats: s
     assert set(client.choices.of_column(boats, "new_tags").values()) == {"a", "b", "c"}
     with pytest.raises(NotFoundError):
         client.choices.of_column(boats, "new_code")
+
+
+def test_definitions_are_changed(client: Any, boats: str) -> None:
+    client.tables.update(boats, {"DisplayName": label("Vessel")})
+    assert client.tables.get(boats).label == "Vessel"
+    client.tables.update_column(boats, "new_code", {"MaxLength": 3, "DisplayName": label("Code of it")})
+    (column,) = [each for each in client.tables.columns(boats) if each.name == "new_code"]
+    assert (column.label, column.raw["MaxLength"]) == ("Code of it", 3)
+    client.tables.update_column(boats, "new_code", {"MaxLength": 100})
 
 
 def test_columns_and_choices_come_and_go(client: Any, boats: str) -> None:

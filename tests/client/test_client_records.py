@@ -16,6 +16,7 @@ from orgstead.client import (
     PreconditionError,
     Record,
     Ref,
+    col,
     new_id,
 )
 from tests.client.conftest import Make
@@ -140,6 +141,15 @@ def test_what_is_no_key_is_never_sent(client: Any, key: Any) -> None:
 def test_a_table_may_be_named_by_its_entity_set(client: Any) -> None:
     id = client.records.create("accounts", {"name": "by set"})
     assert client.records.retrieve("account", id)["name"] == "by set"
+
+
+def test_a_client_acts_for_another_user(client: Any) -> None:
+    own = client.who_am_i()["UserId"]
+    enabled = (col("systemuserid") != own) & col("isdisabled").in_([False])
+    other = client.query("systemuser").where(enabled).first()
+    acting = client.acting_for(other.id)
+    assert acting.who_am_i()["UserId"] == other.id
+    assert client.who_am_i()["UserId"] == own
 
 
 def test_any_request_can_be_sent_but_only_to_the_organisation(client: Any, make: Make) -> None:

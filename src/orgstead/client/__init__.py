@@ -18,7 +18,7 @@ from orgstead.client.credentials import (
     Credential,
     GivenToken,
 )
-from orgstead.client.definitions import ColumnInfo, KeyInfo, RelationshipInfo, TableInfo
+from orgstead.client.definitions import ColumnInfo, KeyInfo, RelationshipInfo, TableInfo, label
 from orgstead.client.environment import read_environment
 from orgstead.client.errors import (
     BadRequestError,
@@ -126,6 +126,7 @@ __all__ = [
     "Watermark",
     "WebhookReceiver",
     "col",
+    "label",
     "new_id",
     "raw",
     "read_connection_string",

@@ -65,7 +65,7 @@ class Calls(Bound[D], Generic[D]):
             names.append(f"{_checked(key)}=@p{number}")
             values.append(f"@p{number}={quote((yield from self._argument(value)), safe=_SAFE)}")
         query = f"?{'&'.join(values)}" if values else ""
-        answer, _ = yield from self._session.call("GET", f"{path}({','.join(names)}){query}")
+        answer = yield from self._session.read(f"{path}({','.join(names)}){query}")
         return _value(answer.content)
 
     @operation

@@ -1,7 +1,9 @@
 """The two clients: one that blocks, one for event loops, with the same namespaces, methods and parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, Generic, Self, TypeVar
+from uuid import UUID
 
 import httpx2
 
@@ -18,6 +20,7 @@ from orgstead.client.environment import read_environment
 from orgstead.client.files import Files
 from orgstead.client.flow import Answer, Flow
 from orgstead.client.languages import FetchXml, OData, Sql
+from orgstead.client.literals import guid
 from orgstead.client.methods import Bound, operation
 from orgstead.client.query import Query
 from orgstead.client.records import Records
@@ -81,6 +84,16 @@ class _Client(Bound[D], Generic[D]):
     def concurrency(self) -> float:
         """How many requests of bulk operations may be under way now, as far as has been found out."""
         return self._session.window.size
+
+    def acting_for(self, user: str | UUID) -> Self:
+        """The same client, acting for another user, by the ``systemuserid``; it shares the connections.
+
+        The one who is signed in needs the privilege to act for others.
+        https://learn.microsoft.com/power-apps/developer/data-platform/webapi/impersonate-another-user-web-api
+        """
+        other = copy(self)
+        other._begin(self._driver, self._session.acting({"MSCRMCallerID": guid(user)}))
+        return other
 
     def query(self, table: str) -> Query[D]:
         """A query of a table, to be built upon."""

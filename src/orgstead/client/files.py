@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote, unquote
 
-from orgstead.client.errors import ConfigurationError, NotFoundError, ServerError
+from orgstead.client.errors import BadRequestError, ConfigurationError, NotFoundError, ServerError
 from orgstead.client.flow import Answer, Call, Emit, Flow, Stream
 from orgstead.client.literals import Ref, name
 from orgstead.client.methods import Bound, operation, stream
@@ -23,6 +23,7 @@ __all__ = ["File", "Files"]
 
 D = TypeVar("D")
 CHUNK = 4 * 1024 * 1024
+TRIES = 5
 _RANGE = re.compile(r"bytes\s+(\d+)-(\d+)/(\d+)")
 _SAFE_NAME = re.compile(r"[\x20-\x7e]+")
 
@@ -72,11 +73,22 @@ class Files(Bound[D], Generic[D]):
                 headers = {"Content-Type": "application/octet-stream", **_named(shown)}
                 yield from self._session.call("PATCH", path, content=whole, headers=headers)
             else:
-                yield from self._in_chunks(path, file, size, shown)
+                yield from self._until_whole(path, file, size, shown)
         finally:
             if opened or isinstance(content, bytes):
                 file.close()
         return size
+
+    def _until_whole(self, path: str, file: BinaryIO, size: int, shown: str) -> Flow[None]:
+        """Upload in chunks. An upload whose last answer is lost has ended or has not, so it is begun anew."""
+        for attempt in range(TRIES):
+            try:
+                yield from self._in_chunks(path, file, size, shown)
+            except BadRequestError as error:
+                if not error.maybe_applied or attempt == TRIES - 1:
+                    raise
+            else:
+                return
 
     def _in_chunks(self, path: str, file: BinaryIO, size: int, shown: str) -> Flow[None]:
         begun, _ = yield from self._session.call(

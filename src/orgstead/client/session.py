@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping
+from copy import copy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -68,6 +69,12 @@ class Session:
 
     def __repr__(self) -> str:
         return f"Session({self.url!r}, {self.credential!r})"
+
+    def acting(self, headers: Mapping[str, str]) -> "Session":
+        """The same session with further headers; token, window and known tables are shared or go with it."""
+        other = copy(self)
+        other._headers = {**self._headers, **headers}
+        return other
 
     def address(self, path: str) -> str:
         """The whole address of a path below the root, or of a link of an answer.

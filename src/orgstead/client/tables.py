@@ -106,6 +106,22 @@ class Tables(Bound[D], Generic[D]):
         return [_table(each) for each in found["value"]]
 
     @operation
+    def update(self, table: str, members: Mapping[str, Any]) -> Flow[None]:
+        """Change members of a table's definition, named as they are written there: ``{"HasNotes": True}``."""
+        path = f"EntityDefinitions(LogicalName='{name(table).lower()}')"
+        yield from self._replace(path, path, members)
+        self._forget(table)
+
+    @operation
+    def update_column(self, table: str, column: str, members: Mapping[str, Any]) -> Flow[None]:
+        """Change members of a column's definition: ``{"MaxLength": 200, "DisplayName": label("Code")}``."""
+        base = f"EntityDefinitions(LogicalName='{name(table).lower()}')"
+        path = f"{base}/Attributes(LogicalName='{name(column).lower()}')"
+        kind = str((yield from self._session.json(path, headers=STRONG)).get("@odata.type", ""))
+        yield from self._replace(f"{path}/{kind.removeprefix('#')}" if kind else path, path, members)
+        self._forget(table)
+
+    @operation
     def delete(self, table: str) -> Flow[None]:
         """Remove a table with all its rows."""
         yield from self._remove(f"EntityDefinitions(LogicalName='{name(table).lower()}')")
@@ -265,6 +281,13 @@ class Tables(Bound[D], Generic[D]):
 
     def _make(self, path: str, body: Any, solution: str | None, check: str) -> Flow[None]:
         yield from make_definition(self._session, path, body, solution, check)
+
+    def _replace(self, path: str, target: str, members: Mapping[str, Any]) -> Flow[None]:
+        """PUT a definition as it is with some members changed; labels in other languages stay."""
+        found = yield from self._session.json(path, headers=STRONG)
+        yield from self._session.call(
+            "PUT", target, {**found, **members}, headers={"MSCRM.MergeLabels": "true"}
+        )
 
     def _remove(self, path: str) -> Flow[None]:
         yield from remove_definition(self._session, path)
