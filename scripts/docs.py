@@ -27,6 +27,7 @@ from orgstead.model import messages
 from orgstead.model.messages import Message, Parameter, Signature
 from orgstead.server.plane.routes import PLANE, ROUTES
 from orgstead.solutions.load import load_base
+from scripts.docs_client import client_page
 
 __all__ = ["pages", "write"]
 
@@ -47,6 +48,7 @@ def pages() -> Mapping[str, str]:
         "operators.md": _operators,
         "support.md": _support,
         "admin-plane.md": _plane,
+        "client.md": client_page,
     }
     return {name: f"{NOTE}\n\n" + "\n".join(make()) + "\n" for name, make in makers.items()}
 

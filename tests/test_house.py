@@ -46,7 +46,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "solutions": frozenset({"errors", "config", "model"}),
     "extensions": frozenset({"errors", "model", "languages", "engine"}),
     "server": frozenset({"errors", "config", "model", "languages", "wire", "engine", "identity"}),
-    "client": frozenset({"errors", "model", "languages", "wire"}),
+    "client": frozenset(),
     "actions": frozenset({"errors", "model", "client"}),
     "sync": frozenset({"errors", "model", "client"}),
     # Speaks to a running server over HTTP: what tests import needs nothing of the server's.
@@ -86,7 +86,7 @@ DATACLASS_EXCEPTIONS: Mapping[str, tuple[frozenset[str], str]] = {
 }
 
 # What `pip install orgstead` without extras brings, by the name that it is imported as.
-BARE_IMPORTS = {"httpx2": "httpx2", "msgspec": "msgspec", "click": "click", "stamina": "stamina"}
+BARE_IMPORTS = {"httpx2": "httpx2", "msgspec": "msgspec", "click": "click"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
