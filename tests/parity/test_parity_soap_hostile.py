@@ -100,22 +100,25 @@ def test_a_recursive_query_is_bounded(soap: Soap) -> None:
 
 NAMES = (
     "a:Attributes", "a:KeyValuePairOfstringanyType", "b:key", "b:value", "a:Id", "a:LogicalName", "a:EntityState",
-    "a:FormattedValues", "a:KeyAttributes", "a:RelatedEntities", "a:RowVersion", "a:Value", "a:EntityName", "a:ColumnSet",
-    "a:AllColumns", "a:Columns", "f:string", "a:Criteria", "a:Conditions", "a:ConditionExpression", "a:AttributeName",
-    "a:Operator", "a:Values", "f:anyType", "a:LinkEntities", "a:LinkEntity", "a:Orders", "a:OrderExpression", "a:PageInfo",
-    "a:Count", "a:PageNumber", "a:PagingCookie", "a:TopCount", "a:Parameters", "a:RequestName", "a:RequestId", "query",
-    "request", "entity", "columnSet", "id", "entityName", "a:Query", "a:Entities", "a:Requests", "a:OrganizationRequest",
+    "a:FormattedValues", "a:KeyAttributes", "a:RelatedEntities", "a:RowVersion", "a:Value", "a:EntityName",
+    "a:ColumnSet", "a:AllColumns", "a:Columns", "f:string", "a:Criteria", "a:Conditions", "a:ConditionExpression",
+    "a:AttributeName", "a:Operator", "a:Values", "f:anyType", "a:LinkEntities", "a:LinkEntity", "a:Orders",
+    "a:OrderExpression", "a:PageInfo", "a:Count", "a:PageNumber", "a:PagingCookie", "a:TopCount", "a:Parameters",
+    "a:RequestName", "a:RequestId", "query", "request", "entity", "columnSet", "id", "entityName", "a:Query",
+    "a:Entities", "a:Requests", "a:OrganizationRequest",
 )  # fmt: skip
 TYPES = (
     "a:Entity", "a:EntityReference", "a:OptionSetValue", "a:Money", "a:EntityCollection", "a:QueryExpression",
-    "a:FetchExpression", "a:QueryByAttribute", "a:ColumnSet", "a:CreateRequest", "a:UpsertRequest", "c:string", "c:int",
-    "c:decimal", "c:boolean", "c:dateTime", "c:base64Binary", "e:guid", "e:char", "f:ArrayOfstring", "n:OptionSetValueCollection",
-    "h:StringAttributeMetadata", "j:EntityQueryExpression", "a:Nothing", "zz:x", "c:anyType", "a:AliasedValue",
+    "a:FetchExpression", "a:QueryByAttribute", "a:ColumnSet", "a:CreateRequest", "a:UpsertRequest", "c:string",
+    "c:int", "c:decimal", "c:boolean", "c:dateTime", "c:base64Binary", "e:guid", "e:char", "f:ArrayOfstring",
+    "n:OptionSetValueCollection", "h:StringAttributeMetadata", "j:EntityQueryExpression", "a:Nothing", "zz:x",
+    "c:anyType", "a:AliasedValue",
 )  # fmt: skip
 TEXTS = st.sampled_from((
-    "", "account", "name", "accountid", "Create", "Update", "RetrieveMultiple", "ExecuteMultiple", "WhoAmI", "true", "1",
-    "-1", "99999999999999999999", "NaN", "INF", "Equal", "Like", "0001-01-01T00:00:00Z", "not a date", "2024-01-01T00:00:00",
-    "00000000-0000-0000-0000-000000000000", "<fetch/>", "<fetch><entity name='account'/></fetch>", "====", "%", "\u2028",
+    "", "account", "name", "accountid", "Create", "Update", "RetrieveMultiple", "ExecuteMultiple", "WhoAmI", "true",
+    "1", "-1", "99999999999999999999", "NaN", "INF", "Equal", "Like", "0001-01-01T00:00:00Z", "not a date",
+    "2024-01-01T00:00:00", "00000000-0000-0000-0000-000000000000", "<fetch/>",
+    "<fetch><entity name='account'/></fetch>", "====", "%", "\u2028",
 ))  # fmt: skip
 
 
@@ -139,15 +142,21 @@ TREES = st.recursive(
 OPERATIONS = st.sampled_from(
     ("Create", "Retrieve", "Update", "Delete", "Associate", "Execute", "RetrieveMultiple")
 )
-SEEDS = (
+CREATE = (
     f'<Create xmlns="{SERVICES}"><entity><a:Attributes><a:KeyValuePairOfstringanyType><b:key>name</b:key>'
     '<b:value i:type="c:string">x</b:value></a:KeyValuePairOfstringanyType></a:Attributes><a:LogicalName>account'
-    "</a:LogicalName></entity></Create>",
+    "</a:LogicalName></entity></Create>"
+)
+QUERY = (
     f'<RetrieveMultiple xmlns="{SERVICES}"><query i:type="a:QueryExpression"><a:ColumnSet><a:AllColumns>false'
     "</a:AllColumns><a:Columns><f:string>name</f:string></a:Columns></a:ColumnSet><a:Criteria><a:Conditions>"
     "<a:ConditionExpression><a:AttributeName>name</a:AttributeName><a:Operator>Equal</a:Operator><a:Values>"
     '<f:anyType i:type="c:string">x</f:anyType></a:Values></a:ConditionExpression></a:Conditions><a:FilterOperator>And'
-    "</a:FilterOperator></a:Criteria><a:EntityName>account</a:EntityName></query></RetrieveMultiple>",
+    "</a:FilterOperator></a:Criteria><a:EntityName>account</a:EntityName></query></RetrieveMultiple>"
+)
+SEEDS = (
+    CREATE,
+    QUERY,
     f'<Execute xmlns="{SERVICES}">{request("WhoAmI", {"Name": "x", "Number": 1})}</Execute>',
 )
 fuzzed = settings(
@@ -192,15 +201,25 @@ def test_a_request_with_parts_exchanged_is_answered_without_an_accident(
     answered(soap, envelope(seed[:start] + new + seed[end:]))
 
 
+MESSAGES = (
+    "WhoAmI", "Create", "Update", "Assign", "SetState", "GrantAccess", "RetrieveEntity", "Merge", "Upsert",
+    "ExecuteMultiple", "CreateMultiple", "CloseIncident", "CreateAttribute", "RetrieveMetadataChanges",
+    "InitializeFrom", "InsertOptionValue", "Associate", "RetrieveMultiple", "RetrieveEntityChanges", "UploadBlock",
+)  # fmt: skip
+PARAMETERS = (
+    "Target", "Targets", "Query", "EntityName", "LogicalName", "Assignee", "State", "Status", "Requests",
+    "Settings", "Attribute", "PrincipalAccess", "ColumnSet", "MetadataId", "EntityFilters", "Relationship",
+    "RelatedEntities", "Columns", "PageInfo", "FileContinuationToken", "IncidentResolution",
+)  # fmt: skip
+
+
 @fuzzed
-@given(name=st.sampled_from(("WhoAmI", "Create", "Update", "Assign", "SetState", "GrantAccess", "RetrieveEntity", "Merge",
-    "Upsert", "ExecuteMultiple", "CreateMultiple", "CloseIncident", "CreateAttribute", "RetrieveMetadataChanges",
-    "InitializeFrom", "InsertOptionValue", "Associate", "RetrieveMultiple", "RetrieveEntityChanges", "UploadBlock")),
+@given(
+    name=st.sampled_from(MESSAGES),
     parameters=st.dictionaries(
-        st.sampled_from(("Target", "Targets", "Query", "EntityName", "LogicalName", "Assignee", "State", "Status",
-            "Requests", "Settings", "Attribute", "PrincipalAccess", "ColumnSet", "MetadataId", "EntityFilters",
-            "Relationship", "RelatedEntities", "Columns", "PageInfo", "FileContinuationToken", "IncidentResolution")),
-        st.tuples(st.sampled_from(TYPES), TREES), max_size=4))  # fmt: skip
+        st.sampled_from(PARAMETERS), st.tuples(st.sampled_from(TYPES), TREES), max_size=4
+    ),
+)
 def test_any_parameters_are_answered_without_an_accident(
     soap: Soap, name: str, parameters: dict[str, tuple[str, str]]
 ) -> None:
