@@ -1,4 +1,4 @@
-"""Clients that connect over SOAP find everything that they ask for on the way: challenge, organisation, discovery, WSDL."""
+"""What a client that connects over SOAP asks on the way: challenge, organisation, discovery, WSDL."""
 
 import re
 from pathlib import Path
