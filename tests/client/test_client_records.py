@@ -56,7 +56,9 @@ def test_money_is_exact_and_times_have_a_zone(client: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [datetime(2026, 1, 1), float("nan"), Decimal("Infinity"), object()], ids=repr
+    "value",
+    [datetime(2026, 1, 1), float("nan"), Decimal("Infinity"), object()],
+    ids=["datetime", "nan", "infinity", "object"],
 )
 def test_what_would_be_ambiguous_or_lost_is_refused_before_it_is_sent(client: Any, value: Any) -> None:
     with pytest.raises(ConfigurationError):
