@@ -174,6 +174,14 @@ def test_what_never_left_this_machine_says_so(make: Make) -> None:
     assert not failure.value.maybe_applied
 
 
+def test_what_can_never_succeed_is_not_waited_for(make: Make, live: Live) -> None:
+    for url in (live.https, "https://no-such-host.invalid"):
+        with pytest.raises(TransportError) as failure:
+            make(url, "token", verify=True).who_am_i()
+        assert not failure.value.transient
+        assert not failure.value.maybe_applied
+
+
 def test_the_window_grows_while_all_is_well_and_halves_when_it_is_not(client: Any, plane: Plane) -> None:
     client.bulk.create("account", ({"name": "window"} for _ in range(200)), chunk=2)
     grown = client.concurrency

@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+import socket
+import ssl
 import threading
 import time
 from collections import defaultdict
@@ -49,7 +51,20 @@ _NOT_SENT = (
 def _broken(request: Request, error: Exception) -> TransportError:
     reached = not isinstance(error, _NOT_SENT)
     text = str(error) or type(error).__name__
-    return TransportError(f"{request.method} {request.url.partition('?')[0]}: {text}", maybe_applied=reached)
+    made = TransportError(f"{request.method} {request.url.partition('?')[0]}: {text}", maybe_applied=reached)
+    made.transient = not _for_good(error)
+    return made
+
+
+def _for_good(error: BaseException | None) -> bool:
+    """Whether a connection will fail the next time, too: a certificate that is not trusted, a name that is none."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        if isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _options(request: Request) -> dict[str, Any]:

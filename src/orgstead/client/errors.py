@@ -70,7 +70,11 @@ class CredentialError(DynamicsError):
 
 
 class TransportError(DynamicsError):
-    """No answer came. ``maybe_applied`` is false where the request provably did not reach the service."""
+    """No answer came. ``maybe_applied`` is false where the request provably did not reach the service.
+
+    ``transient`` is false where it never will: the certificate is not trusted (``SSL_CERT_FILE`` and ``verify=`` say
+    what is), or the name of the host is none.
+    """
 
     transient = True
 

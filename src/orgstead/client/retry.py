@@ -39,7 +39,7 @@ class Retry:
         """
         match error:
             case TransportError():
-                if error.maybe_applied and not idempotent:
+                if not error.transient or (error.maybe_applied and not idempotent):
                     return None
                 asked = None
             case ServiceError(status=status):
