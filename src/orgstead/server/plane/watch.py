@@ -53,6 +53,7 @@ class Watched:
         self._config = config
         self._trusted = frozenset(config.trusted_proxies)
         self.background = inner.background
+        self.limits = inner.limits
         self.stop = inner.stop
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
