@@ -94,6 +94,9 @@ class Server:
             for writer in self._writers:
                 with suppress(OSError):
                     await writer.wait_closed()
+            for _ in range(3):
+                # Sockets are closed in a turn of their own.
+                await asyncio.sleep(0)
 
 
 @contextmanager
