@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.parity.conftest import ORIGIN, Web, opened
+from tests.parity.soap import Row, Soap
 from tests.parity.test_parity_security import make_user
 from tests.parity.test_parity_webhooks import body_of_step
 from tests.receiver import Post, Receiver, receiving
@@ -333,8 +334,13 @@ def test_a_request_can_ask_that_nobody_is_called_back(web: Web, receiver: Receiv
     silent = {"MSCRM.SuppressCallbackRegistrationExpanderJob": "true"}
     assert web.call("POST", "accounts", {"name": "Silent"}, **silent).status == 204
     assert jobs_of(web, name) == []
+    soap = Soap(web)
+    target = Row("account", {"name": "Silent"})
+    soap.execute("Create", Target=target, SuppressCallbackRegistrationExpanderJob=True)
+    assert jobs_of(web, name) == []
     web.make("accounts", name="Loud")
-    assert jobs_of(web, name) == ["Create"]
+    soap.execute("Create", Target=target)
+    assert jobs_of(web, name) == ["Create", "Create"]
 
 
 @pytest.mark.parametrize(
