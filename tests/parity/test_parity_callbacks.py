@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
+from orgstead import extensions as org
+from orgstead.identity import hash_secret
+from orgstead.identity.development import PUBLIC_CLIENT_ID, TENANT_ID
 from tests.parity.conftest import ORIGIN, Web, opened
 from tests.parity.soap import Row, Soap
-from tests.parity.test_parity_security import make_user
+from tests.parity.test_parity_secured_columns import secure
+from tests.parity.test_parity_security import give_role, make_user
 from tests.parity.test_parity_webhooks import body_of_step
 from tests.receiver import Post, Receiver, receiving
 
@@ -101,6 +105,19 @@ def unit_below(web: Web, unit: str) -> str:
 
 def me(web: Web) -> str:
     return str(web.get("WhoAmI").json["UserId"])
+
+
+def sign_in_as(web: Web, user: str) -> str:
+    """The Authorization header of a user who signs in with a password."""
+    assert web.organisation is not None
+    web.organisation.directory.set_password(user, hash_secret("a password"))
+    name = web.get(f"systemusers({user})?$select=domainname").json["domainname"]
+    form = {
+        "grant_type": "password", "client_id": PUBLIC_CLIENT_ID, "username": name, "password": "a password",
+        "scope": f"{ORIGIN}/.default",
+    }  # fmt: skip
+    answer = web.client.post(f"/{TENANT_ID}/oauth2/v2.0/token", data=form)
+    return f"Bearer {answer.json()['access_token']}"
 
 
 def told(post: Post) -> tuple[str, str]:
@@ -315,6 +332,26 @@ def test_what_the_owner_may_not_read_is_not_told(web: Web, receiver: Receiver) -
     assert told_of(receiver, seen) == [("Create", seen)]
 
 
+def test_secured_columns_are_told_to_those_who_may_read_them(web: Web, receiver: Receiver) -> None:
+    owner, name = seller(web), web.name("Flow")
+    register(web, receiver, as_user(owner), name=name, message=MODIFIED)
+    register(
+        web, receiver, as_user(owner), name=f"{name} fax", message=MODIFIED, filterexpression="fax eq '1'"
+    )
+    id = web.make("accounts", name="Row", fax="1", **{"ownerid@odata.bind": f"systemusers({owner})"})
+    web.call("PATCH", f"accounts({id})", {"telephone1": "1"})
+    assert [post.json["fax"] for post in receiver.wait(2)] == ["1", "1"]
+    assert secure(web, "account", "fax").status == 204
+    try:
+        web.call("PATCH", f"accounts({id})", {"telephone1": "2"})
+        last = receiver.wait(3)[-1].json
+        assert (last["telephone1"], "fax" in last) == ("2", False)
+        # Nor can it be found out by asking.
+        assert len(jobs_of(web, f"{name} fax")) == 1
+    finally:
+        assert secure(web, "account", "fax", value=False).status == 204
+
+
 def test_what_is_rolled_back_is_never_told(web: Web, receiver: Receiver) -> None:
     register(web, receiver)
     parts = "".join(
@@ -341,6 +378,28 @@ def test_a_request_can_ask_that_nobody_is_called_back(web: Web, receiver: Receiv
     web.make("accounts", name="Loud")
     soap.execute("Create", Target=target)
     assert jobs_of(web, name) == ["Create", "Create"]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_what_a_step_does_is_told_whatever_the_request_asks_for(
+    database: str, tmp_path_factory: pytest.TempPathFactory, new_postgres_database: Callable[[], str]
+) -> None:
+    @org.step("Create", "contact", stage=40)
+    def employ(event: org.StepInvocation) -> None:
+        event.create("account", name="By a step")
+
+    with receiving() as receiver:
+        try:
+            with opened(database, tmp_path_factory, new_postgres_database) as web:
+                register(web, receiver)
+                silent = {"MSCRM.SuppressCallbackRegistrationExpanderJob": "true"}
+                assert web.call("POST", "accounts", {"name": "By the client"}, **silent).status == 204
+                assert web.call("POST", "contacts", {"lastname": "Row"}, **silent).status == 204
+                (post,) = receiver.wait(1)
+                assert post.json["name"] == "By a step"
+        finally:
+            for code in org.steps():
+                org._steps.pop(code.step.id)
 
 
 @pytest.mark.parametrize(
@@ -581,6 +640,17 @@ def test_whoever_shares_a_registration_cannot_lead_it_elsewhere(web: Web, receiv
     path = f"callbackregistrations({of})"
     assert web.get(path, **as_user(other)).status == 200
     assert web.call("PATCH", path, {"url": f"{receiver.url}/other"}, **as_user(other)).status == 403
+
+
+def test_whoever_acts_for_another_registers_no_more_than_both_may_see(web: Web, receiver: Receiver) -> None:
+    delegate = seller(web)
+    give_role(web, delegate, role_of(web, "Delegate"))
+    signed_in = {"authorization": sign_in_as(web, delegate)}
+    values = body_of(receiver)
+    assert web.call("POST", "callbackregistrations", values, **signed_in).status == 204
+    for_me = {**signed_in, **as_user(me(web))}
+    assert web.call("POST", "callbackregistrations", values, **for_me).status == 403
+    assert [row["_ownerid_value"] for row in registrations(web)] == [delegate]
 
 
 def test_to_run_as_somebody_else_needs_the_privilege_to_act_for_others(web: Web, receiver: Receiver) -> None:

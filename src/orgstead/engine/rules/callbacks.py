@@ -173,8 +173,7 @@ def _steps(id: str, row: dict[str, Any]) -> dict[str, Step]:
             table=row["entityname"],
             asynchronous=True,
             rank=LAST,
-            # Whichever columns it names, every new row and every row that is deleted is told.
-            filtering=_names(row["filteringattributes"]) if message == "Update" else (),
+            filtering=_names(row["filteringattributes"]),
             endpoint=id,
             callback=callback,
         )
