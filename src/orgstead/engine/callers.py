@@ -25,6 +25,7 @@ __all__ = [
     "impersonated",
     "load_caller",
     "load_team",
+    "units_below",
 ]
 
 # The template that every System Administrator role is made from, in each business unit.
@@ -244,6 +245,11 @@ def _reach(unit: UnitOfWork, schema: Schema, held: Sequence[Held]) -> Mapping[st
         else:
             reach[name] = units
     return reach
+
+
+def units_below(unit: UnitOfWork, schema: Schema, id: str) -> frozenset[str]:
+    """The business units below one, and itself."""
+    return _below(unit, schema).get(id, frozenset({id}))
 
 
 def _below(unit: UnitOfWork, schema: Schema) -> Mapping[str, frozenset[str]]:

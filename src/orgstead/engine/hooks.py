@@ -20,8 +20,8 @@ from orgstead.model.steps import BEFORE_CHECKS, DONE
 
 __all__ = ["UNSTEPPED", "Change", "Hook", "Hooks", "hook", "shipped"]
 
-# Tables whose rows tell of steps: a step for them would set itself off.
-UNSTEPPED = frozenset({"asyncoperation", "orgstead_delivery"})
+# Tables whose rows tell of steps, for which a step would set itself off, and one whose rows hold secrets.
+UNSTEPPED = frozenset({"asyncoperation", "callbackregistration", "orgstead_delivery"})
 
 Event = Literal["Create", "Update", "Delete", "Associate", "Disassociate"]
 Stage = Literal[10, 20, 40]

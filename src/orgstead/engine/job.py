@@ -11,8 +11,8 @@ __all__ = ["Job", "changes_definitions", "lost_a_race"]
 
 # Tables whose rows are definitions.
 DEFINING = frozenset({
-    "customapi", "customapirequestparameter", "customapiresponseproperty", "sdkmessageprocessingstep",
-    "sdkmessageprocessingstepimage", "serviceendpoint",
+    "callbackregistration", "customapi", "customapirequestparameter", "customapiresponseproperty",
+    "sdkmessageprocessingstep", "sdkmessageprocessingstepimage", "serviceendpoint",
 })  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orgstead.model.endpoints import Answered, Endpoint, Parcel
-from orgstead.model.events import Event
+from orgstead.model.events import Event, RowEvent
 from orgstead.model.plan import Plan
 from orgstead.model.query import Query
 from orgstead.model.record import Ref
@@ -178,6 +178,12 @@ class Outside(Protocol):
 
     def pack(self, event: Event, schema: Schema) -> Parcel:
         """What an endpoint is told of an event."""
+
+    def pack_row(self, event: RowEvent, schema: Schema) -> Parcel:
+        """What an endpoint is told of a row."""
+
+    def condition(self, table: Table, text: str, schema: Schema) -> Query:
+        """Rows of a table that meet an OData filter, with all of their columns; raises the faults of the language."""
 
     def post(self, endpoint: Endpoint, parcel: Parcel) -> Answered:
         """Post to an endpoint and wait, in a thread that may wait, for what becomes of it."""

@@ -8,6 +8,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/event-framework
 from collections.abc import Mapping
 from typing import Any, cast
 
+from orgstead.engine.callbacks import CALLBACKS, call_back
 from orgstead.engine.callers import load_caller
 from orgstead.engine.events import event_of, write_event
 from orgstead.engine.handlers.values import bind_values
@@ -52,7 +53,9 @@ def run_stage(call: Call, stage: int, passage: Passage) -> None:
             continue
         if call.step_depth > MAX_STEP_DEPTH:
             raise fault("TooDeep", limit=MAX_STEP_DEPTH)
-        if step.asynchronous:
+        if step.callback is not None:
+            call_back(call, passage, step)
+        elif step.asynchronous:
             _queue(call, passage, step)
         elif step.function is not None:
             _run(call, passage, step)
@@ -172,10 +175,13 @@ def _token(who: str, event: Event) -> str | None:
 
 
 def read_endpoint(call: Call, id: str) -> Endpoint | None:
-    """An endpoint as its row has it now."""
+    """An endpoint as its row has it now, which may be one of a callback registration."""
     row = call.unit.get(call.schema.tables[ENDPOINTS], id)
     if row is None:
-        return None
+        row = call.unit.get(call.schema.tables[CALLBACKS], id, ("name", "url"))
+        if row is None:
+            return None
+        return Endpoint(id=id, name=row["name"] or "", url=row["url"] or "", authentication=None)
     return Endpoint(
         id=id,
         name=row["name"] or "",

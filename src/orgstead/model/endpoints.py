@@ -16,12 +16,15 @@ TIMED_OUT = "it did not answer in time"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A row of ``serviceendpoint``; ``authentication`` is its authtype, ``secret`` what proves who is calling."""
+    """A row of ``serviceendpoint``; ``authentication`` is its authtype, ``secret`` what proves who is calling.
+
+    Without an authentication it is a row of ``callbackregistration``, whose URL itself is the secret.
+    """
 
     id: str
     name: str
-    url: str
-    authentication: int
+    url: str = field(repr=False)
+    authentication: int | None
     secret: str | None = field(default=None, repr=False)
 
 

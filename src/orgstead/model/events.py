@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orgstead.model.record import Record
+from orgstead.model.record import Page, Record
 
-__all__ = ["ASYNCHRONOUS", "NOBODY", "SYNCHRONOUS", "Event"]
+__all__ = ["ASYNCHRONOUS", "NOBODY", "SYNCHRONOUS", "Event", "RowEvent"]
 
 SYNCHRONOUS, ASYNCHRONOUS = 0, 1
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -52,3 +52,22 @@ class Event:
     step_id: str
     step_name: str
     parent: "Event | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowEvent:
+    """What has become of one row, as those are told who asked to be called back.
+
+    ``page`` is the row as it is now, None when it has been deleted; ``version`` its change number, where the table has
+    one. ``user_id`` is on whose behalf whoever is told should go on.
+    https://learn.microsoft.com/power-automate/dataverse/create-update-delete-trigger
+    """
+
+    message: str
+    table: str
+    id: str
+    page: Page | None
+    version: int | None
+    user_id: str
+    operation_id: str
+    correlation_id: str

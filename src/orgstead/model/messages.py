@@ -115,12 +115,13 @@ class Options:
 
     ``solution`` is the unique name of the solution that new components are added to; ``labels`` asks for the
     names of the rows that lookups point at (formatted values); ``address`` is scheme, host and port by which the
-    client reached the organisation.
+    client reached the organisation. Without ``callbacks`` no callback registration is told of what the messages do.
     """
 
     solution: str | None = None
     labels: bool = False
     address: str = ""
+    callbacks: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

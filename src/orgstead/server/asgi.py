@@ -64,7 +64,8 @@ CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", 
 ASKED = (
     "Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, OData-Version, OData-MaxVersion, "
     "x-ms-client-request-id, MSCRM.SolutionUniqueName, MSCRM.MergeLabels, MSCRM.SuppressDuplicateDetection, "
-    "Consistency, Range, Content-Range, x-ms-file-name, x-ms-transfer-mode, MSCRM.BypassCustomPluginExecution"
+    "Consistency, Range, Content-Range, x-ms-file-name, x-ms-transfer-mode, MSCRM.BypassCustomPluginExecution, "
+    "MSCRM.SuppressCallbackRegistrationExpanderJob"
 )
 PREFLIGHT = (
     ("Access-Control-Allow-Methods", "GET, POST, PATCH, PUT, DELETE, OPTIONS"),

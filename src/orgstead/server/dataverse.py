@@ -46,6 +46,8 @@ ABOUT_DEFINITIONS = (
 )
 # Values that are written on the event loop: some milliseconds.
 MAX_INLINE_CELLS = 60_000
+# Headers of a batch that hold for the requests in it.
+INHERITED = frozenset({"mscrm.solutionuniquename", "mscrm.suppresscallbackregistrationexpanderjob"})
 ANNOTATED = 6
 WHOLE = "@Microsoft.PowerApps.CDS.ErrorDetails"
 
@@ -317,7 +319,7 @@ def _request(part: Part, batch: Request, pending: Mapping[str, tuple[int, str]])
         version, _, path = rest.partition("/")
         if prefix or version not in VERSIONS:
             raise fault("ResourceNotFound", segment=part.url[:100])
-    inherited = {name: value for name, value in batch.headers.items() if name == "mscrm.solutionuniquename"}
+    inherited = {name: value for name, value in batch.headers.items() if name in INHERITED}
     return replace(
         batch,
         method=part.method,

@@ -95,8 +95,8 @@ OWNED_THROUGH_A_PARENT = {
 MINIMUM_COLUMNS = {
     "account": 200, "activityparty": 30, "activitypointer": 75, "annotation": 40, "appointment": 90,
     "asyncoperation": 65, "bulkdeletefailure": 10, "bulkdeleteoperation": 22, "businessunit": 80,
-    "calendar": 25, "campaign": 60, "competitor": 85, "connection": 50, "connectionrole": 30,
-    "contact": 280, "customeraddress": 50, "email": 130, "fax": 70,
+    "calendar": 25, "callbackregistration": 35, "campaign": 60, "competitor": 85, "connection": 50,
+    "connectionrole": 30, "contact": 280, "customeraddress": 50, "email": 130, "fax": 70,
     "fieldpermission": 15, "fieldsecurityprofile": 17, "incident": 130,
     "incidentresolution": 95, "invoice": 110, "invoicedetail": 90, "lead": 200, "letter": 70, "list": 50,
     "listmember": 25, "opportunity": 160, "opportunityclose": 100, "opportunityproduct": 65,

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from orgstead.engine.callbacks import CALL_BACK, CALLBACKS
 from orgstead.engine.handlers.jobs import end_job, hold_job
 from orgstead.engine.jobs import (
     CANCELED,
@@ -279,6 +280,7 @@ def _note(
         "asyncoperationid": None if operation is None else Ref(OPERATIONS, operation),
         "attempt": attempt,
         "body": payload["body"],
+        "callbackregistrationid": _there(call, CALLBACKS, endpoint),
         "correlationid": payload["correlation"],
         "error": None if answered.good else answered.reason[:MAX_TEXT],
         "headers": json.dumps(payload["headers"]),
@@ -324,7 +326,8 @@ def send_again(call: Call) -> Mapping[str, Any]:
     row = call.unit.get(call.schema.tables[DELIVERIES], target.id)
     if row is None:
         raise fault("ObjectDoesNotExist", table=DELIVERIES, id=target.id)
-    endpoint, step = row["serviceendpointid"], row["sdkmessageprocessingstepid"]
+    callback, step = row["callbackregistrationid"], row["sdkmessageprocessingstepid"]
+    endpoint = row["serviceendpointid"] or callback
     if endpoint is None:
         raise fault("NotSupported", feature="Sending again what was for an endpoint that has gone")
     payload = {
@@ -341,5 +344,6 @@ def send_again(call: Call) -> Mapping[str, Any]:
         "correlationid": row["correlationid"],
     }
     token = None if row["primaryentityid"] is None else f"{endpoint.id}:{row['primaryentityid']}"
-    made = enqueue(call, NOTIFY, row["name"], payload, values=values, lane=endpoint.id, token=token)
+    kind = NOTIFY if callback is None else CALL_BACK
+    made = enqueue(call, kind, row["name"], payload, values=values, lane=endpoint.id, token=token)
     return {"AsyncOperationId": made.id}

@@ -1,5 +1,6 @@
 """Steps that run after the commit: Python functions as system jobs like all others."""
 
+from orgstead.engine.callbacks import CALL_BACK
 from orgstead.engine.events import read_event
 from orgstead.engine.jobs import SYSTEM_EVENT, Task, kind
 from orgstead.engine.registry import Call
@@ -8,6 +9,10 @@ from orgstead.engine.steps import Passage
 from orgstead.errors import fault
 
 __all__ = ["run_later", "told_elsewhere"]
+
+# The type of system jobs that call back.
+# https://learn.microsoft.com/power-apps/developer/data-platform/bypass-power-automate-flows
+CALLBACK_EXPANDER = 79
 
 
 @kind(FUNCTION, operation_type=SYSTEM_EVENT)
@@ -30,6 +35,7 @@ def run_later(call: Call, task: Task) -> None:
 
 
 @kind(NOTIFY, operation_type=SYSTEM_EVENT, outside=True)
+@kind(CALL_BACK, operation_type=CALLBACK_EXPANDER, outside=True)
 def told_elsewhere(call: Call, task: Task) -> None:
     """Endpoints are told outside of any transaction, by a runner of their own."""
     raise fault("NotSupported", feature=f"The delivery {task.id} inside of a transaction")

@@ -3,6 +3,7 @@
 from orgstead.engine.rules import (
     activities,
     attachments,
+    callbacks,
     columns,
     custom_apis,
     customers,
@@ -24,6 +25,7 @@ from orgstead.engine.rules import (
 __all__ = [
     "activities",
     "attachments",
+    "callbacks",
     "columns",
     "custom_apis",
     "customers",

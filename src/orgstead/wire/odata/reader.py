@@ -29,6 +29,8 @@ LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
 NAVIGATION = "Microsoft.Dynamics.CRM.associatednavigationproperty"
 ATTRIBUTE = "OData.Community.Display.V1.AttributeName"
 NO_OPTIONS = Options()
+# https://learn.microsoft.com/power-apps/developer/data-platform/bypass-power-automate-flows
+SUPPRESS_CALLBACKS = "mscrm.suppresscallbackregistrationexpanderjob"
 
 
 class Reader:
@@ -43,7 +45,8 @@ class Reader:
         self.annotations = PLAIN
         self.run_options = NO_OPTIONS
         solution = request.headers.get("mscrm.solutionuniquename")
-        if prefer.annotations or solution:
+        callbacks = request.headers.get(SUPPRESS_CALLBACKS, "").lower() != "true"
+        if prefer.annotations or solution or not callbacks:
             annotations = Annotations(
                 formatted=prefer.wants(FORMATTED),
                 lookup_table=prefer.wants(LOOKUP_TABLE),
@@ -51,7 +54,7 @@ class Reader:
                 attribute=prefer.wants(ATTRIBUTE),
             )
             self.annotations = PLAIN if annotations == PLAIN else annotations
-            self.run_options = Options(labels=annotations.formatted, solution=solution)
+            self.run_options = Options(labels=annotations.formatted, solution=solution, callbacks=callbacks)
 
     @property
     def longest_query(self) -> int:

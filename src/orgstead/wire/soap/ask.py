@@ -21,7 +21,7 @@ LARGEST = 2**63
 # https://learn.microsoft.com/power-apps/developer/data-platform/optional-parameters
 _QUIET = frozenset({
     "SuppressDuplicateDetection", "BypassCustomPluginExecution", "BypassBusinessLogicExecution",
-    "BypassBusinessLogicExecutionStepIds", "SuppressCallbackRegistrationExpanderJob", "tag", "ReturnNotifications",
+    "BypassBusinessLogicExecutionStepIds", "tag", "ReturnNotifications",
     "CalculateMatchCodeSynchronously", "PerformanceData", "maintainLegacyAppServerBehavior", "FailOnDuplicateDetection",
 })  # fmt: skip
 
@@ -60,7 +60,12 @@ class Ask:
         self.reader = Reader(context.schema)
         self.given = dict(given)
         self.known = dict(known or {})
-        self.options = Options(labels=True, address=context.address, solution=self.text("SolutionUniqueName"))
+        self.options = Options(
+            labels=True,
+            address=context.address,
+            solution=self.text("SolutionUniqueName"),
+            callbacks=not self.flag("SuppressCallbackRegistrationExpanderJob"),
+        )
 
     # -- parameters ----------------------------------------------------------------------------------------------
     def element(self, name: str) -> Element | None:

@@ -42,6 +42,8 @@ def address(endpoint: Endpoint) -> tuple[str, tuple[tuple[str, str], ...]]:
         raise _refused("its url is ASCII without spaces")
     if parts.username is not None or parts.password is not None:
         raise _refused("its url holds no user and no password")
+    if endpoint.authentication is None:
+        return url, ()
     secret = endpoint.secret or ""
     if len(secret) > MAX_SECRET:
         raise _refused(f"its authvalue has at most {MAX_SECRET} characters")
