@@ -83,6 +83,9 @@ class Server:
         try:
             yield
         finally:
+            for _ in range(5):
+                # Python loses a connection that it has accepted when its server is closed in the next turn.
+                await asyncio.sleep(0)
             server.close()
             # Connections that are being accepted are no tasks of ours, and end by themselves.
             while others := asyncio.all_tasks() - {asyncio.current_task()}:
