@@ -31,15 +31,22 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid5
 
-import structlog
-
-from orgstead.engine.custom import Function, Refused
+from orgstead.engine.custom import Function, Refused, guarded
 from orgstead.engine.registry import Call
 from orgstead.engine.steps import Code, Passage
-from orgstead.errors import Fault, fault
+from orgstead.errors import fault
 from orgstead.languages.fetchxml import parse_fetchxml
 from orgstead.model.events import Event
-from orgstead.model.messages import Create, Delete, Execute, Message, Retrieve, RetrieveMultiple, Update
+from orgstead.model.messages import (
+    Create,
+    Delete,
+    Execute,
+    Message,
+    Result,
+    Retrieve,
+    RetrieveMultiple,
+    Update,
+)
 from orgstead.model.query import Query
 from orgstead.model.record import Page, Record, Ref
 from orgstead.model.steps import BEFORE_CHECKS, BEFORE_WRITE, DONE, Image, Step
@@ -47,8 +54,6 @@ from orgstead.model.steps import BEFORE_CHECKS, BEFORE_WRITE, DONE, Image, Step
 __all__ = [
     "Invocation", "Ref", "Refused", "StepInvocation", "custom_api", "functions", "load_extensions", "step", "steps",
 ]  # fmt: skip
-
-log = structlog.get_logger()
 
 ENTRY_POINT = "orgstead.extensions"
 Answer = Mapping[str, Any] | None
@@ -76,7 +81,7 @@ class Invocation:
 
     def create(self, table: str, **values: Any) -> Ref:
         """Make a row."""
-        made = self._call.send(Create(record=Record(table=table, values=values))).ref
+        made = self._sent(Create(record=Record(table=table, values=values))).ref
         if made is None:
             raise TypeError("a created row has a reference")
         return made
@@ -92,11 +97,11 @@ class Invocation:
 
     def update(self, ref: Ref, **values: Any) -> None:
         """Change columns of a row."""
-        self._call.send(Update(ref=ref, record=Record(table=ref.table, values=values)))
+        self._sent(Update(ref=ref, record=Record(table=ref.table, values=values)))
 
     def delete(self, ref: Ref) -> None:
         """Remove a row."""
-        self._call.send(Delete(ref=ref))
+        self._sent(Delete(ref=ref))
 
     def execute(self, name: str, target: Ref | str | None = None, **parameters: Any) -> Any:
         """Call another message by name; what it answers."""
@@ -104,7 +109,12 @@ class Invocation:
 
     def send(self, message: Message) -> Any:
         """Send any message of ``orgstead.model.messages``; the value of its result."""
-        return self._call.send(message).value
+        return self._sent(message).value
+
+    def _sent(self, message: Message) -> Result:
+        # Who goes on after a refusal finds nothing of what was refused.
+        with self._call.savepoint():
+            return self._call.send(message)
 
 
 class StepInvocation(Invocation):
@@ -201,15 +211,8 @@ def step(
 
 def _guarded(name: str, function: Callable[[StepInvocation], None]) -> Callable[[Call, Event, Passage], None]:
     def run(call: Call, event: Event, passage: Passage) -> None:
-        try:
+        with guarded(name):
             function(StepInvocation(call, event, passage))
-        except Fault:
-            raise
-        except Refused as error:
-            raise fault("FunctionRefused", message=str(error)) from error
-        except Exception as error:
-            log.error("a step failed", name=name, exc_info=error)
-            raise fault("FunctionFailed", name=name) from error
 
     return run
 

@@ -175,6 +175,10 @@ def test_a_bulk_deletion_that_could_not_run_is_refused_at_once(web: Web, broken:
         {"SendEmailNotification": True},
         {"RecurrencePattern": "FREQ=SECONDLY"},
         {"RecurrencePattern": "FREQ=DAILY;BYMONTHDAY=30;BYMONTH=2"},
+        {
+            "RecurrencePattern": "FREQ=DAILY;INTERVAL=14;BYDAY=MO,TU",
+            "StartDateTime": "2026-01-01T00:00:00Z",
+        },
         {"SourceImportId": "11111111-1111-4111-8111-111111111111"},
     ],
 )
@@ -245,6 +249,35 @@ def test_a_recurring_job_runs_again_when_its_time_has_come(web: Web) -> None:
     assert count(web, name) == 0
     assert state(web, job, statecode=3, statuscode=32).status == 204
     assert web.get(f"asyncoperations({job})").json["statecode"] == 3
+
+
+def test_a_recurring_job_whose_pattern_no_day_fits_any_more_ends(web: Web) -> None:
+    thursday, friday = "2090-01-05T00:00:00Z", "2026-01-02T00:00:00Z"
+    job = begin(
+        web, query("nothing"), RecurrencePattern="FREQ=DAILY;INTERVAL=7;BYDAY=TH", StartDateTime=thursday
+    )
+    assert state(web, job, recurrencepattern="FREQ=DAILY;INTERVAL=7;BYDAY=FR").status == 501
+    assert state(web, job, recurrencestarttime=friday, postponeuntil=friday).status == 204
+    row = web.ended(job)
+    assert (row["statecode"], row["statuscode"]) == (3, 30)
+
+
+def test_a_job_that_its_own_process_has_lost_sight_of_is_done_all_the_same(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orgstead.server.jobs.BEAT_SECONDS", 0.05)
+    organisation = open_organisation(Config(data=str(tmp_path), sample=False))
+    engine = organisation.engine
+    jobs = engine.schema.tables["orgstead_job"]
+    with TestClient(build_application(organisation, [ORIGIN]), base_url=ORIGIN) as client:
+        here = Web(client, organisation)
+        job = begin(here, query("nothing"), StartDateTime=FAR)
+        with engine.store.write() as unit:
+            (host,) = unit.find(engine.schema.tables["orgstead_host"], {}, 2)
+            # As after a failure of the database that let nothing be put back.
+            unit.update(jobs, job, {"host": host, "due": "2026-01-01T00:00:00Z"})
+        assert here.ended(job)["statuscode"] == 30
+    organisation.close()
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])

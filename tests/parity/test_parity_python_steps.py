@@ -3,7 +3,9 @@
 https://learn.microsoft.com/power-apps/developer/data-platform/event-framework
 """
 
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -48,6 +50,13 @@ def _register() -> None:
             raise org.Refused("Not after the write.")
         if name == "broken":
             raise KeyError("a mistake")
+        if name == "ends the process":
+            sys.exit(3)
+        if name == "unspeakable":
+            raise org.Refused("\ud800" * 10_000)
+        if name == "goes on":
+            with suppress(Fault):
+                event.create("account", name="refused at 40")
 
     @org.step("Create", "contact", stage=40)
     def endless(event: org.StepInvocation) -> None:
@@ -84,6 +93,8 @@ def _register() -> None:
     def later(event: org.StepInvocation) -> None:
         if event.values["fax"] == "fails":
             raise org.Refused("Not this fax.")
+        if event.values["fax"] == "ends the process":
+            sys.exit(3)
         event.update(event.target, description=f"{event.before['fax']} to {event.values['fax']}")  # type: ignore[arg-type]
 
 
@@ -139,6 +150,22 @@ def test_a_mistake_in_a_step_is_a_fault_of_the_server_that_tells_nothing(web: We
     assert answer.status == 500
     assert "a mistake" not in answer.text
     assert web.get("accounts?$filter=name eq 'broken'").rows == []
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("ends the process", (500, "0x80040224")), ("unspeakable", (400, "0x80040265"))]
+)
+def test_whatever_a_step_raises_is_a_fault(web: Web, name: str, told: tuple[int, str]) -> None:
+    answer = web.call("POST", "accounts", {"name": name})
+    assert answer.fault == told
+    assert len(answer.text) < 20_000
+    assert web.get(f"accounts?$filter=name eq '{name}'").rows == []
+
+
+def test_what_was_refused_is_not_there_when_a_step_goes_on_regardless(web: Web) -> None:
+    web.make("accounts", name="goes on")
+    assert web.get("accounts?$filter=name eq 'refused at 40'").rows == []
+    assert len(web.get("accounts?$filter=name eq 'goes on'").rows) == 1
 
 
 def test_a_step_after_the_write_adds_rows_in_the_same_transaction(web: Web) -> None:
@@ -226,6 +253,13 @@ def test_an_asynchronous_step_that_refuses_fails_its_job_and_nothing_else(web: W
     row = web.ended(job["asyncoperationid"])
     assert (row["statuscode"], row["message"]) == (31, "Not this fax.")
     assert web.get(f"accounts({id})?$select=fax").json["fax"] == "fails"
+
+
+def test_an_asynchronous_step_that_ends_its_process_fails_its_job_and_no_server(web: Web) -> None:
+    id = web.make("accounts", name="Fax", fax="1")
+    assert web.call("PATCH", f"accounts({id})", {"fax": "ends the process"}).status == 204
+    (job,) = web.get(f"asyncoperations?$filter=_regardingobjectid_value eq {id}").rows
+    assert web.ended(job["asyncoperationid"])["statuscode"] == 31
 
 
 def test_a_message_that_fails_leaves_no_asynchronous_step(web: Web) -> None:

@@ -5,12 +5,20 @@ https://learn.microsoft.com/power-apps/developer/data-platform/use-webhooks
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
-from tests.parity.conftest import Web, opened
+from orgstead.app import build_application, open_organisation
+from orgstead.config import Config
+from orgstead.engine.context import SYSTEM
+from orgstead.model.messages import Execute
+from tests.parity.conftest import ORIGIN, Web, opened
 from tests.receiver import Post, Receiver, receiving
+
+HOST, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 
 
 class Clock:
@@ -192,6 +200,21 @@ def test_an_endpoint_gets_the_proof_that_it_wants(
     # Whoever may read endpoints does not read their keys.
     assert "authvalue" not in web.get(f"serviceendpoints({to})").json
     assert authvalue not in web.get(f"serviceendpoints({to})").text
+
+
+def test_the_keys_of_endpoints_are_told_to_nobody(web: Web, receiver: Receiver) -> None:
+    to = endpoint(web, receiver.url)
+    step(web, to, "Create", "serviceendpoint")
+    of = step(web, to, "Update", "serviceendpoint", mode=0)
+    image(web, of, 2, None, "Target")
+    other = endpoint(web, receiver.url, authvalue="hush")
+    assert web.call("PATCH", f"serviceendpoints({other})", {"authvalue": "hush hush"}).status == 204
+    posts = receiver.wait(2)
+    assert {post.json["MessageName"] for post in posts} == {"Create", "Update"}
+    assert all(post.id == other and b"hush" not in post.body for post in posts)
+    while len(deliveries(web, other)) < 2:
+        pass
+    assert "hush" not in str(deliveries(web, other))
 
 
 def test_an_update_that_names_no_filtering_column_is_not_told(web: Web, receiver: Receiver) -> None:
@@ -390,6 +413,112 @@ def test_an_endpoint_that_has_gone_fails_what_was_for_it(web: Web, receiver: Rec
     clock.now += 61
     row = web.ended(job_of(web, id)["asyncoperationid"])
     assert row["statuscode"] == 31
+
+
+@pytest.mark.parametrize("freed", ["returned", "released"])
+@pytest.mark.parametrize(
+    ("wish", "becomes"), [({"statecode": 3, "statuscode": 32}, (3, 32)), ({"statecode": 1}, (1, 10))]
+)
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_what_was_to_end_or_to_wait_when_it_was_taken_is_not_told_once_it_is_free_again(
+    database: str,
+    wish: dict[str, int],
+    becomes: tuple[int, int],
+    freed: str,
+    tmp_path: Path,
+    new_postgres_database: Callable[[], str],
+) -> None:
+    url = new_postgres_database() if database == "postgres" else None
+    organisation = open_organisation(Config(data=str(tmp_path), database_url=url, sample=False))
+
+    def send(name: str, host: str = HOST, **parameters: Any) -> Any:
+        execute = Execute(name=name, parameters={"Host": host, **parameters})
+        return organisation.engine.run([execute], SYSTEM)[0].value
+
+    # Nothing runs in the background of an application that nobody has started.
+    here = Web(TestClient(build_application(organisation, [ORIGIN]), base_url=ORIGIN), organisation)
+    to = endpoint(here, "http://127.0.0.1:9/")
+    step(here, to)
+    id = here.make("accounts", name="Taken")
+    (taken,) = send("ClaimDeliveries", Room={to: (1, 5)}, Free=5)
+    job = taken["id"]
+    assert here.call("PATCH", f"asyncoperations({job})", wish).status == 204
+    assert job_of(here, id)["statecode"] == 2
+    if freed == "returned":
+        send("ReturnDeliveries", Ids=[job], Late=False)
+    else:
+        assert send("ReleaseJobs", host=OTHER, Alone=True) == 1
+    row = job_of(here, id)
+    assert (row["statecode"], row["statuscode"]) == becomes
+    assert send("ClaimDeliveries", Room={to: (1, 5)}, Free=5) == []
+    organisation.close()
+
+
+def test_an_endpoint_is_told_however_many_calls_hang_elsewhere(
+    web: Web, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orgstead.server.courier.ROOM", 4)
+    told = threading.Event()
+    receiver.answer = lambda post: (
+        200 if post.json["PrimaryEntityName"] == "contact" or told.wait(20) else 500
+    )
+    step(web, endpoint(web, receiver.url))
+    step(web, endpoint(web, receiver.url), "Create", "contact")
+    for number in range(8):
+        web.make("accounts", name=f"Hanging {number}")
+    receiver.wait(4)
+    id = web.make("contacts", lastname="Well")
+    receiver.wait_until(lambda posts: any(post.id == id for post in posts), 10)
+    told.set()
+
+
+def test_many_endpoints_that_have_nothing_to_be_told_leave_room_for_one_that_has(
+    web: Web, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orgstead.server.courier.ROOM", 64)
+    monkeypatch.setattr("orgstead.server.courier.PER_ENDPOINT", 4)
+    for _ in range(8):
+        step(web, endpoint(web, receiver.url), "Create", "lead")
+    told = threading.Event()
+    receiver.answer = lambda post: 200 if told.wait(20) else 500
+    step(web, endpoint(web, receiver.url))
+    for number in range(4):
+        web.make("accounts", name=f"Account {number}")
+    # All that one endpoint may be called with, although each of the others might want as much.
+    receiver.wait(4, 10)
+    told.set()
+
+
+def test_what_was_taken_ahead_is_given_back_when_a_server_ends(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orgstead.server.courier.PER_ENDPOINT", 1)
+    monkeypatch.setattr("orgstead.server.jobs.PATIENCE_SECONDS", 0.1)
+    organisation = open_organisation(Config(data=str(tmp_path), sample=False))
+    engine = organisation.engine
+    jobs = engine.schema.tables["orgstead_job"]
+    ended = threading.Event()
+    receiver.answer = lambda post: 200 if ended.wait(20) else 500
+    with TestClient(build_application(organisation, [ORIGIN]), base_url=ORIGIN) as client:
+        here = Web(client, organisation)
+        to = endpoint(here, receiver.url)
+        step(here, to)
+        boundary = (
+            "--c\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: "
+        )
+        # In one transaction, so that they are taken together.
+        parts = "".join(
+            f'{boundary}{n}\r\n\r\nPOST accounts HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{{"name":"x"}}\r\n'
+            for n in range(1, 4)
+        )
+        batch = f"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n{parts}--c--\r\n--b--\r\n".encode()
+        assert here.call("POST", "$batch", batch, content_type="multipart/mixed; boundary=b").status == 200
+        receiver.wait(1)
+    with engine.store.read() as unit:
+        rows = [unit.get(jobs, id, ("host",)) for id in unit.find(jobs, {"lane": to}, 5)]
+    assert sorted(row["host"] is None for row in rows if row) == [False, True, True]
+    ended.set()
+    organisation.close()
 
 
 # -- synchronous steps -------------------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -132,6 +134,24 @@ def test_streams_are_bounded_for_each_user(door: Attacker) -> None:
     with many_followed(door, 20):
         answer = requests.get(f"{door.live.http}{API}accounts", headers=given, stream=True, timeout=30)
         assert (answer.status_code, answer.json()["error"]["code"]) == (429, "0x80072326")
+
+
+def test_streams_that_are_asked_for_at_once_are_bounded_too(door: Attacker) -> None:
+    where = urlsplit(door.live.http)
+    given = {"Authorization": f"Bearer {door.token}", "Accept": "text/event-stream"}
+    with ExitStack() as stack:
+        open = [stack.enter_context(closing(HTTPConnection(where.netloc, timeout=30))) for _ in range(60)]
+        for each in open:
+            each.request("GET", f"{API}accounts", headers=given)
+        statuses = [each.getresponse().status for each in open]
+        assert 0 < statuses.count(200) <= 20
+        assert set(statuses) == {200, 429}
+    # There is room again when they have gone.
+    for _ in range(1000):
+        with requests.get(f"{door.live.http}{API}accounts", headers=given, stream=True, timeout=30) as answer:
+            if answer.status_code == 200:
+                break
+    assert answer.status_code == 200
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 https://learn.microsoft.com/power-apps/developer/data-platform/custom-api
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
@@ -16,9 +17,11 @@ from orgstead.errors import Fault, fault
 from orgstead.model.apis import signature_of
 from orgstead.model.schema import CustomApi
 
-__all__ = ["Function", "Refused", "handler_of"]
+__all__ = ["Function", "Refused", "guarded", "handler_of"]
 
 log = structlog.get_logger()
+
+MAX_REFUSAL = 4000
 
 Function = Callable[[Call], Mapping[str, Any] | None]
 
@@ -42,16 +45,28 @@ def handler_of(api: CustomApi, functions: Mapping[str, Function]) -> Handler:
 def _run(api: CustomApi, function: Function | None, call: Call) -> Any:
     if function is None:
         raise fault("NotSupported", feature=f"The custom API {api.name}, which no function answers,")
-    try:
+    with guarded(api.name):
         answer = function(call)
+    return _answer(api, {} if answer is None else answer)
+
+
+@contextmanager
+def guarded(name: str) -> Iterator[None]:
+    """Run what somebody else has written: whatever it raises is a fault, and ends neither a thread nor the server.
+
+    Raises FunctionRefused with the text of a refusal, FunctionFailed for all that is none.
+    """
+    try:
+        yield
     except Fault:
         raise
     except Refused as error:
-        raise fault("FunctionRefused", message=str(error)) from error
-    except Exception as error:
-        log.error("a function of a custom API failed", name=api.name, exc_info=error)
-        raise fault("FunctionFailed", name=api.name) from error
-    return _answer(api, {} if answer is None else answer)
+        # What cannot be sent would be no answer at all.
+        text = str(error)[:MAX_REFUSAL].encode("utf-8", "replace").decode()
+        raise fault("FunctionRefused", message=text) from error
+    except BaseException as error:
+        log.error("a function failed", name=name, exc_info=error)
+        raise fault("FunctionFailed", name=name) from error
 
 
 def _answer(api: CustomApi, given: Any) -> Mapping[str, Any] | None:

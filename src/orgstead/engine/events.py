@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -12,12 +13,14 @@ from orgstead.engine.registry import Call
 from orgstead.engine.steps import Passage
 from orgstead.model.events import ASYNCHRONOUS, NOBODY, SYNCHRONOUS, Event
 from orgstead.model.record import Record, Ref
+from orgstead.model.schema import Schema, Table
 from orgstead.model.steps import BEFORE_CHECKS, DONE, Image, Step
 
-__all__ = ["event_of", "read_event", "write_event"]
+__all__ = ["event_of", "outward", "read_event", "write_event"]
 
 # The stage between 20 and 40: the operation itself.
 MAIN_OPERATION = 30
+TEXTS = frozenset({"memo", "string"})
 # The image that every asynchronous step gets of a row that was written.
 PRIMARY_NAME = "AsynchronousStepPrimaryName"
 
@@ -108,6 +111,40 @@ def _picture(table: str, id: str, key: str, row: Mapping[str, Any], image: Image
         id=id,
         values={name: row[name] for name in row if name in names and row[name] is not None},
     )
+
+
+# -- events that leave the organisation ----------------------------------------------------------------------------
+def outward(event: Event, schema: Schema) -> Event:
+    """An event as endpoints are told of it: texts that nobody can read, such as keys of endpoints, are not in it."""
+    changed = {
+        name: _bared(getattr(event, name), schema)
+        for name in ("inputs", "outputs", "shared", "pre_images", "post_images")
+    }
+    parent = None if event.parent is None else outward(event.parent, schema)
+    return replace(event, **changed, parent=parent)
+
+
+@lru_cache(maxsize=4096)
+def _unreadable(table: Table) -> frozenset[str]:
+    return frozenset(each.name for each in table.columns.values() if not each.read and each.type in TEXTS)
+
+
+def _bared(value: Any, schema: Schema) -> Any:
+    match value:
+        case Record():
+            table = schema.tables.get(value.table)
+            hidden = frozenset() if table is None else _unreadable(table)
+            values = {name: each for name, each in value.values.items() if name not in hidden}
+            related = tuple(
+                replace(each, records=tuple(_bared(row, schema) for row in each.records))
+                for each in value.related
+            )
+            return replace(value, values=_bared(values, schema), related=related)
+        case Mapping():
+            return {name: _bared(each, schema) for name, each in value.items()}
+        case list() | tuple():
+            return tuple(_bared(each, schema) for each in value)
+    return value
 
 
 # -- events that are kept until a job runs -----------------------------------------------------------------------

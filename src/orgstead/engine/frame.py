@@ -1,7 +1,7 @@
 """One run of messages in one unit of work: what every handler sees as its call."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -192,9 +192,16 @@ class Frame:
         """A new GUID, growing with time."""
         return new_id()
 
-    def savepoint(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
         """Undo what happened inside when an exception leaves the block."""
-        return self.unit.savepoint()
+        schema = self.schema
+        try:
+            with self.unit.savepoint():
+                yield
+        except BaseException:
+            self.schema = schema
+            raise
 
     def send(self, message: Message) -> Result:
         """Run one message. Raises its fault."""

@@ -36,6 +36,7 @@ SUCCEEDED, FAILED, CANCELED = ({"statecode": 3, "statuscode": code} for code in 
 _RULE = re.compile(
     r"FREQ=(?:DAILY|WEEKLY|MONTHLY|YEARLY)(?:;INTERVAL=[1-9]\d{0,2})?(?:;BYDAY=(?:MO|TU|WE|TH|FR|SA|SU)(?:,(?:MO|TU|WE|TH|FR|SA|SU)){0,6})?;?"
 )
+DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,7 @@ def enqueue(
         **READY,
     }
     if recurrence is not None:
-        check_rule(recurrence)
+        check_rule(recurrence, due or call.now)
     ref = call.send_as_system(Create(record=Record(table=OPERATIONS, id=id, values=values))).ref
     if ref is None:
         raise TypeError("a created row has a reference")
@@ -147,16 +148,27 @@ def enqueue(
     return ref
 
 
-def check_rule(rule: str) -> None:
-    """Raises NotSupported for a pattern of recurrence that jobs do not have."""
+def check_rule(rule: str, start: str) -> None:
+    """Raises NotSupported for a pattern of recurrence that jobs do not have, or that no day fits."""
     if not _RULE.fullmatch(rule):
         raise fault("NotSupported", feature=f"The recurrence pattern {rule[:100]}")
+    if _never(rule, start):
+        raise fault("NotSupported", feature=f"The recurrence pattern {rule[:100]}, which no day fits,")
 
 
-def next_run(rule: str, start: str, now: str) -> str:
-    """When a recurring job runs for the first time after ``now``."""
+def _never(rule: str, start: str) -> bool:
+    """Whether a rule that counts whole weeks in days names other days than the one on which it starts."""
+    parts = dict(part.partition("=")[::2] for part in rule.rstrip(";").split(";"))
+    days = parts.get("BYDAY")
+    if parts["FREQ"] != "DAILY" or days is None or int(parts.get("INTERVAL", "1")) % 7:
+        return False
+    return DAYS[datetime.fromisoformat(start).astimezone(UTC).weekday()] not in days.split(",")
+
+
+def next_run(rule: str, start: str, now: str) -> str | None:
+    """When a recurring job runs for the first time after ``now``; None when it never does."""
+    if _never(rule, start):
+        return None
     begin, after = datetime.fromisoformat(start), datetime.fromisoformat(now)
     found: datetime | None = rrulestr(rule.rstrip(";"), dtstart=begin).after(after)
-    if found is None:
-        raise TypeError("a rule without an end has a next time")
-    return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if found is None else found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

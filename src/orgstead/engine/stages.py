@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from orgstead.engine.callbacks import CALLBACKS, call_back
 from orgstead.engine.callers import load_caller
-from orgstead.engine.events import event_of, write_event
+from orgstead.engine.events import event_of, outward, write_event
 from orgstead.engine.handlers.values import bind_values
 from orgstead.engine.jobs import OPERATIONS, enqueue
 from orgstead.engine.registry import Call
@@ -118,7 +118,7 @@ def _tell(call: Call, passage: Passage, step: Step) -> None:
     if endpoint is None:
         raise fault("EndpointFailed", hint="There is no such endpoint.")
     event = event_of(call, passage, step, _operation(call, passage))
-    parcel = call.outside.pack(event, call.schema)
+    parcel = call.outside.pack(outward(event, call.schema), call.schema)
     answered = call.outside.post(endpoint, parcel)
     told = {"event": event, "endpoint": endpoint, "parcel": parcel, "answered": answered, "sent": call.now}
     call.told.append(told)
@@ -156,7 +156,7 @@ def _queue(call: Call, passage: Passage, step: Step) -> None:
         payload: Any = {"event": write_event(event)}
         kind, lane, token = FUNCTION, "", _token(step.id, event)
     else:
-        parcel = call.outside.pack(event, call.schema)
+        parcel = call.outside.pack(outward(event, call.schema), call.schema)
         payload = {
             "step": step.id,
             "forgets": step.forgets,

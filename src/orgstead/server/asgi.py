@@ -247,11 +247,11 @@ class Application:
             return await self._callers.acting(caller, headers)
 
         query = scope["query_string"].decode("latin-1")
-        stream = await self._feed.open(self._feed.token(headers, query), query, ask, who)
-        if "orgstead" in scope:
-            # It has no end that anybody could wait for.
-            scope["orgstead"].leave()
-        await send_events(send, receive, extra, stream)
+        async with self._feed.open(self._feed.token(headers, query), query, ask, who) as stream:
+            if "orgstead" in scope:
+                # It has no end that anybody could wait for.
+                scope["orgstead"].leave()
+            await send_events(send, receive, extra, stream)
 
     def stop(self) -> None:
         """End what would go on for ever, so that the server can end."""

@@ -33,7 +33,7 @@ MALFORMED = "the answer is malformed"
 # What is read of an answer before the connection is cut, and what is kept of it, in bytes.
 MAX_ANSWER, MAX_EXCERPT = 65_536, 4096
 # Connections at a time; who calls more waits, within its time.
-MAX_CONNECTIONS, MAX_IDLE, IDLE_SECONDS = 1000, 200, 15.0
+MAX_CONNECTIONS, MAX_IDLE, IDLE_SECONDS = 4000, 200, 15.0
 TURNS = 3
 EXPECTED = (
     Fault, RefusedAddress, OSError, UnicodeError, httpcore2.NetworkError, httpcore2.ProtocolError,

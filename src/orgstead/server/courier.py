@@ -68,6 +68,8 @@ class Courier:
         # What has been taken and not been posted yet, by endpoint, and what has been posted and not been settled.
         self._waiting: dict[str, deque[Mapping[str, Any]]] = {}
         self._outcomes: list[Mapping[str, Any]] = []
+        # Ids of all of these, and of what is being posted and settled.
+        self.known: set[str] = set()
         self._settling: asyncio.Task[None] | None = None
         self._main: asyncio.Task[None] | None = None
 
@@ -89,11 +91,16 @@ class Courier:
         self._woken.set()
         if self._main is not None:
             await self._main
+        with suppress(Fault):
+            await self._give_back()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=patience)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        if self._settling is not None:
+            # What has an answer is not posted again.
+            await self._settling
 
     def wake(self) -> None:
         """Say that there may be something to deliver."""
@@ -134,19 +141,22 @@ class Courier:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), self._seconds)
 
-    def _room(self) -> dict[str, int]:
-        """How many deliveries may be taken now for each endpoint: some more than it is called with at a time."""
-        free = ROOM - sum(self._busy.values()) - sum(map(len, self._waiting.values()))
+    def _free(self) -> int:
+        """How many deliveries may be taken now, all in all."""
+        return max(0, ROOM - sum(self._busy.values()) - sum(map(len, self._waiting.values())))
+
+    def _room(self) -> dict[str, tuple[int, int]]:
+        """How many deliveries may be taken now for each endpoint: so many in any case, and some more than it is
+        called with at a time as long as they are free. Those that have the fewest come first."""
         steps = self._engine.schema.steps.values()
         lanes = {step.endpoint for step in steps if step.endpoint and step.asynchronous}
-        room: dict[str, int] = {}
+        room: dict[str, tuple[int, int]] = {}
         for lane in sorted({*lanes, *self._strays}, key=lambda lane: self._busy[lane]):
             calls, waiting = self._calls(lane), len(self._waiting.get(lane, ()))
-            most = min(free, calls * AHEAD - waiting)
             # Few transactions that take many are cheaper than many that take one.
-            if most > 0 and waiting < calls:
-                room[lane] = most
-                free -= most
+            if waiting < calls:
+                # However many calls hang elsewhere, an endpoint that has none may have one.
+                room[lane] = (0 if self._busy[lane] or waiting else 1, calls * AHEAD - waiting)
         return room
 
     def _calls(self, lane: str) -> int:
@@ -158,8 +168,9 @@ class Courier:
         room = self._room()
         if not room:
             return False
-        taken = await self._send("ClaimDeliveries", Room=room)
+        taken = await self._send("ClaimDeliveries", Room=room, Free=self._free())
         for delivery in taken:
+            self.known.add(delivery["id"])
             self._waiting.setdefault(delivery["lane"], deque()).append(delivery)
         for lane in room:
             self._begin(lane)
@@ -201,6 +212,7 @@ class Courier:
                 if not await self._settled(outcomes) and len(outcomes) > 1:
                     for each in outcomes:
                         await self._settled([each])
+                self.known.difference_update(each["Id"] for each in outcomes)
                 self._woken.set()
         finally:
             self._settling = None
@@ -212,7 +224,8 @@ class Courier:
         except Exception:
             if len(outcomes) == 1:
                 log.exception("a delivery could not be settled, and is posted again", job=outcomes[0]["Id"])
-                with suppress(Fault):
+                # Where even that fails, the job runner finds it later.
+                with suppress(Exception):
                     await self._send("ReturnDeliveries", Ids=[outcomes[0]["Id"]], Late=True)
             return False
         return True
@@ -222,6 +235,7 @@ class Courier:
         lanes = [lane for lane in self._waiting if self._ended or not self._breaker.room(lane, 1)]
         ids = [delivery["id"] for lane in lanes for delivery in self._waiting.pop(lane)]
         if ids:
+            self.known.difference_update(ids)
             await self._send("ReturnDeliveries", Ids=ids, Late=False)
 
     async def _post(self, delivery: Mapping[str, Any]) -> Answered:

@@ -10,8 +10,8 @@ Dataverse has no such feed. https://html.spec.whatwg.org/multipage/server-sent-e
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
@@ -65,21 +65,32 @@ class Feed:
         at = datetime.fromtimestamp(self._engine.clock(), UTC).strftime("%m/%d/%Y %H:%M:%S")
         return f"{max(1, self._engine.store.horizon())}!{at}"
 
-    async def open(self, token: str | None, query: str, ask: Ask, who: Who) -> AsyncIterator[bytes]:
-        """The stream of a request; raises Unanswered, TooManyStreams and the faults of ``who`` when it cannot begin."""
+    @asynccontextmanager
+    async def open(
+        self, token: str | None, query: str, ask: Ask, who: Who
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The stream of a request, which ends with the block.
+
+        Raises Unanswered, TooManyStreams and the faults of ``who`` when it cannot begin.
+        """
         caller = await who()
         if self._streams.total() >= MAX_STREAMS or self._streams[caller.user_id] >= MAX_PER_USER:
             raise fault("TooManyStreams", limit=MAX_PER_USER)
-        if token is not None:
-            query = f"{query}&$deltatoken={quote(token, safe='')}".lstrip("&")
-        first = await ask(query, caller)
-        if first.status != 200:
-            raise Unanswered(first)
-        return self._stream(first, ask, who, caller.user_id)
+        # Counted in the same turn: those that come together have no more room than one after another.
+        self._streams[caller.user_id] += 1
+        try:
+            if token is not None:
+                query = f"{query}&$deltatoken={quote(token, safe='')}".lstrip("&")
+            first = await ask(query, caller)
+            if first.status != 200:
+                raise Unanswered(first)
+            async with aclosing(self._stream(first, ask, who)) as stream:
+                yield stream
+        finally:
+            self._streams -= Counter([caller.user_id])
 
-    async def _stream(self, reply: Reply, ask: Ask, who: Who, user: str) -> AsyncIterator[bytes]:
+    async def _stream(self, reply: Reply, ask: Ask, who: Who) -> AsyncGenerator[bytes, None]:
         woken = asyncio.Event()
-        self._streams[user] += 1
         self._follow(woken)
         try:
             yield b": changes of one table\nretry: 1000\n\n"
@@ -105,7 +116,6 @@ class Feed:
             self._woken.discard(woken)
             if not self._woken:
                 self._engine.on_commit = None
-            self._streams -= Counter([user])
 
     def _follow(self, woken: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()

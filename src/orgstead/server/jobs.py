@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from types import TracebackType
@@ -58,6 +58,9 @@ class JobRunner:
         self._woken = asyncio.Event()
         self._ended = False
         self._running: set[asyncio.Task[None]] = set()
+        # What it has taken and works on, and what it has taken by the database's account alone.
+        self._known: set[str] = set()
+        self._suspects: Sequence[str] = ()
         self._busy: Counter[str] = Counter()
         self._main: asyncio.Task[None] | None = None
 
@@ -83,6 +86,8 @@ class JobRunner:
 
         self._engine.on_jobs = wake
         self._ended = False
+        self._known.clear()
+        self._suspects = ()
         self._main = asyncio.create_task(self._run())
 
     async def _end(self, patience: float) -> None:
@@ -128,6 +133,9 @@ class JobRunner:
                 if loop.time() >= beat:
                     await self._send("SeeHost")
                     await self._send("ReleaseJobs", Alone=self._alone)
+                    courier = self._courier.known if self._courier is not None else ()
+                    known = (*self._known, *courier)
+                    self._suspects = await self._send("RescueJobs", Known=known, Suspects=self._suspects)
                     beat = loop.time() + BEAT_SECONDS
                 await self._take()
             except Fault as error:
@@ -147,13 +155,15 @@ class JobRunner:
             taken = await self._send("ClaimJobs", Full=full, Limit=room, PerLane=PER_LANE)
             for job in taken:
                 self._busy[job["lane"]] += 1
+                self._known.add(job["id"])
                 task = asyncio.create_task(self._work(job["id"]))
                 self._running.add(task)
-                task.add_done_callback(partial(self._done, job["lane"]))
+                task.add_done_callback(partial(self._done, job["id"], job["lane"]))
             if not taken:
                 return
 
-    def _done(self, lane: str, task: "asyncio.Task[None]") -> None:
+    def _done(self, id: str, lane: str, task: "asyncio.Task[None]") -> None:
+        self._known.discard(id)
         self._running.discard(task)
         self._busy -= Counter([lane])
         self._woken.set()

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from orgstead.engine.callbacks import CALL_BACK, CALLBACKS
-from orgstead.engine.handlers.jobs import end_job, hold_job
+from orgstead.engine.handlers.jobs import end_job, free_job, hold_job
 from orgstead.engine.jobs import (
     CANCELED,
     CANCELING,
@@ -112,14 +112,17 @@ def list_lanes(call: Call) -> Sequence[str]:
 
 @handles("ClaimDeliveries", privilege=OPEN)
 def claim_deliveries(call: Call) -> Sequence[Mapping[str, Any]]:
-    """Take for ``Host`` what is due, for each endpoint of ``Room`` as many as it says.
+    """Take for ``Host`` what is due: ``Free`` in all, and of each endpoint of ``Room`` from so many to so many.
 
-    Answers the deliveries, each with its endpoint (None when that has gone), body and headers.
+    What an endpoint does not need is left for those behind it. Answers the deliveries, each with its endpoint (None when that has gone), body and headers.
     """
     table, host = call.schema.tables[JOBS], call.parameters["Host"]
+    free: int = call.parameters["Free"]
     taken: list[Mapping[str, Any]] = []
-    for lane, room in call.parameters["Room"].items():
-        found = call.unit.fetch(_waiting(table), [lane, call.now, False, room])
+    for lane, (least, most) in call.parameters["Room"].items():
+        limit = max(least, min(most, free))
+        found = call.unit.fetch(_waiting(table), [lane, call.now, False, limit]) if limit else ()
+        free = max(0, free - len(found))
         endpoint = read_endpoint(call, lane) if found else None
         for id, _ in found:
             row = call.unit.get(table, id, ("payload", "attempts")) or {}
@@ -135,15 +138,10 @@ def claim_deliveries(call: Call) -> Sequence[Mapping[str, Any]]:
 @handles("ReturnDeliveries", privilege=OPEN, heavy=True)
 def return_deliveries(call: Call) -> None:
     """Give back the deliveries ``Ids``, which ``Host`` had taken: for all at once, or after a failure (``Late``)."""
-    table = call.schema.tables[JOBS]
+    late = call.parameters["Late"]
+    values = {"due": _after(call, RETRIES[0])} if late else {}
     for id in call.parameters["Ids"]:
-        job = call.unit.get(table, id, ("host", "attempts"))
-        if job is None or job["host"] != call.parameters["Host"]:
-            continue
-        values: dict[str, Any] = {"host": None}
-        if call.parameters["Late"]:
-            values |= {"attempts": (job["attempts"] or 0) + 1, "due": _after(call, RETRIES[0])}
-        call.unit.update(table, id, values)
+        free_job(call, id, call.parameters["Host"], begun=late, values=values)
 
 
 @handles("SettleDeliveries", privilege=OPEN, heavy=True)

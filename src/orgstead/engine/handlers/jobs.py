@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -47,8 +48,8 @@ from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
 
 __all__ = [
-    "claim_jobs", "count_due", "end_job", "hold_job", "put_back_job", "release_jobs", "see_host", "show_job",
-    "work_on_job",
+    "claim_jobs", "count_due", "end_job", "free_job", "hold_job", "put_back_job", "release_jobs", "rescue_jobs",
+    "see_host", "show_job", "work_on_job",
 ]  # fmt: skip
 
 log = structlog.get_logger()
@@ -148,12 +149,52 @@ def release_jobs(call: Call) -> int:
             row = call.unit.get(hosts, host, ("seenon",))
             gone[host] = alone or row is None or row["seenon"] is None or row["seenon"] < since
         if gone[host]:
-            row = call.unit.get(jobs, id, ("host", "attempts"))
-            if row is not None and row["host"] == host:
-                call.unit.update(jobs, id, {"host": None, "attempts": (row["attempts"] or 0) + 1})
-                released += 1
+            released += free_job(call, id, host, begun=True)
     call.unit.delete(hosts, [host for host, is_gone in gone.items() if is_gone])
     return released
+
+
+@handles("RescueJobs", privilege=OPEN, heavy=True)
+def rescue_jobs(call: Call) -> Sequence[str]:
+    """Free what ``Host`` has taken and does not know of: neither now (``Known``) nor the last time (``Suspects``).
+
+    Such a job could not be put back, or settled, while the database was away. Answers the suspects of this time: what
+    has just been taken may not be known yet.
+    """
+    host, known = call.parameters["Host"], frozenset(call.parameters["Known"])
+    before = frozenset(call.parameters["Suspects"])
+    suspects = []
+    for id, taken_by in call.unit.fetch(_taken(call.schema.tables[JOBS]), [MAX_RELEASED]):
+        if taken_by != host or id in known:
+            continue
+        if id in before:
+            free_job(call, id, host, begun=True)
+        else:
+            suspects.append(id)
+    return suspects
+
+
+def free_job(
+    call: Call, id: str, host: str, *, begun: bool, values: Mapping[str, Any] = MappingProxyType({})
+) -> bool:
+    """Let anybody take what a host has taken; ``begun`` counts it as begun in vain. Whether it had taken it.
+
+    What endpoints are told is taken without a look at what users want: what was to end or to wait meanwhile does so.
+    """
+    jobs, operations = call.schema.tables[JOBS], call.schema.tables[OPERATIONS]
+    # In the order in which users who change the job lock the two rows.
+    operation = call.unit.get(operations, id)
+    job = call.unit.get(jobs, id)
+    if job is None or job["host"] != host:
+        return False
+    attempts = {"attempts": (job["attempts"] or 0) + 1} if begun else {}
+    call.unit.update(jobs, id, {"host": None, **attempts, **values})
+    if job["outside"] and operation is not None:
+        if operation["statuscode"] == CANCELING["statuscode"]:
+            end_job(call, None, Task(id=id, payload=None, progress=None, attempts=0), operation, CANCELED, {})
+        elif operation["statuscode"] == PAUSING["statuscode"]:
+            hold_job(call, id)
+    return True
 
 
 @lru_cache(maxsize=4)
@@ -252,8 +293,10 @@ def end_job(
     if kind is not None and kind.ended is not None:
         kind.ended(call, task, status)
     jobs, rule = call.schema.tables[JOBS], operation["recurrencepattern"]
+    due = None
     if rule is not None and status is not CANCELED:
         due = next_run(rule, operation["recurrencestarttime"] or call.now, call.now)
+    if due is not None:
         again = {
             "host": None,
             "due": due,

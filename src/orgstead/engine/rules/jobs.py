@@ -29,9 +29,10 @@ def manage_job(call: Call, change: Change) -> None:
     if rule is not None:
         if before.get("recurrencepattern") is None:
             raise fault("JobNotRecurring")
-        check_rule(rule)
+        check_rule(rule, change.after("recurrencestarttime") or call.now)
     jobs = call.schema.tables[JOBS]
-    job = call.unit.get(jobs, change.id, ("host", "held"))
+    # The whole row: nobody takes it before this has been decided.
+    job = call.unit.get(jobs, change.id)
     if "postponeuntil" in values and job is not None:
         call.unit.update(jobs, change.id, {"due": values["postponeuntil"] or call.now})
         call.wake_workers()
