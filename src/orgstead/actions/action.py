@@ -6,6 +6,7 @@ its value. With a ``Client`` that is the value itself, with an ``AsyncClient`` i
 
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from inspect import cleandoc
 from typing import Any, Generic, TypeVar, get_args, get_type_hints, overload
 
@@ -30,6 +31,25 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     success: bool
     error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain values of JSON, success first; a decimal is a number where that is exact, else a text."""
+        made: dict[str, Any] = _plain(msgspec.to_builtins(self, builtin_types=(Decimal,)))
+        return {"success": made.pop("success"), "error": made.pop("error"), **made}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {str(name): _plain(each) for name, each in value.items()}
+        case list():
+            return [_plain(each) for each in value]
+        case Decimal():
+            if value == value.to_integral_value():
+                return int(value)
+            found = float(value)
+            return found if Decimal(repr(found)) == value else str(value)
+    return value
 
 
 P = TypeVar("P", bound=Parameters)

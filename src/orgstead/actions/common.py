@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -14,8 +13,8 @@ from orgstead.client import Record, Ref, col
 from orgstead.client.literals import guid
 
 __all__ = [
-    "Fields", "Long", "RowLimit", "Title", "account_named", "deep_link", "moment", "plain_number", "readable",
-    "row_of", "rows_of", "user_by_email",
+    "Fields", "Long", "RowLimit", "Title", "account_named", "deep_link", "moment", "readable", "row_of",
+    "rows_of", "user_by_email",
 ]  # fmt: skip
 
 Fields = dict[str, Any]
@@ -105,11 +104,3 @@ def moment(text: str, name: str) -> datetime:
     except ValueError:
         raise Refusal(f"{name} is a time such as 2026-02-20T12:00:00Z, not {text[:60]!r}.") from None
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-
-
-def plain_number(value: Decimal) -> int | float | str:
-    """A decimal as a number where that is exact, as a text otherwise."""
-    if value == value.to_integral_value() and value.as_tuple().exponent >= 0:  # type: ignore[operator]
-        return int(value)
-    found = float(value)
-    return found if Decimal(repr(found)) == value else str(value)

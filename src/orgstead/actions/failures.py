@@ -48,12 +48,16 @@ def _text(error: Exception) -> str:
         case NotFoundError():
             return f"Not found: {error.message}"
         case ServiceError() if error.maybe_applied and error.transient:
-            return f"The service failed ({error}), and may have done it all the same: look before trying again."
+            return (
+                f"The service failed ({error}), and may have done it all the same: look before trying again."
+            )
         case ServiceError():
             number = f" Request {error.request_id}." if error.request_id and error.status >= 500 else ""
             return f"The service refused: {error}{number}"
         case TransportError(maybe_applied=True):
-            return f"No answer came ({error}), and it may have been done all the same: look before trying again."
+            return (
+                f"No answer came ({error}), and it may have been done all the same: look before trying again."
+            )
         case TransportError():
             return f"The service cannot be reached ({error}). Check its address, and try again."
     return f"{type(error).__name__}: {error}"

@@ -50,10 +50,11 @@ class Describe(Parameters):
 
 
 class DescribeOutput(Result):
-    """Tables, or the columns of one."""
+    """Tables, or the columns of one; ``left_out`` is how many more tables there are."""
 
     tables: list[Fields] = field(default_factory=list)
     columns: list[Fields] = field(default_factory=list)
+    left_out: int = 0
 
 
 @action("Describe tables and columns", reads=True)
@@ -61,7 +62,7 @@ def describe(crm: Any, asked: Describe) -> Steps[DescribeOutput]:
     """Tell which tables there are, or which columns a table has: type, label, choices, where lookups lead.
 
     Columns say whether a row must have them and whether they can be written. Call it before queries and writes that
-    use names you have not seen yet.
+    use names you have not seen yet, and with ``search`` where there are many.
     """
     wanted = (asked.search or "").lower()
     if asked.table is None:
@@ -70,9 +71,9 @@ def describe(crm: Any, asked: Describe) -> Steps[DescribeOutput]:
             for each in (yield crm.tables.list())
             if wanted in each.name or wanted in each.label.lower()
         ]
-        if len(tables) > MAX_TABLES and not wanted:
-            tables = [each for each in tables if each["label"]]
-        return DescribeOutput(success=True, tables=sorted(tables, key=lambda each: each["name"])[:MAX_TABLES])
+        tables.sort(key=lambda each: str(each["name"]))
+        shown = tables[:MAX_TABLES]
+        return DescribeOutput(success=True, tables=shown, left_out=len(tables) - len(shown))
     table = name(asked.table).lower()
     options = yield from _options(crm, table)
     targets = yield from _cast(crm, table, "Lookup", "Targets")
@@ -198,7 +199,9 @@ def _cursor(link: str | None) -> str | None:
 def _place(cursor: str) -> str:
     """The path that a cursor stands for. Raises Refusal."""
     try:
-        path = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        path = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
+            "ascii"
+        )
     except ValueError:
         path = ""
     if not CURSOR.fullmatch(path):
@@ -233,7 +236,9 @@ def search(crm: Any, asked: Search) -> Steps[SearchOutput]:
     passed_over: list[str] = []
     for table in asked.tables or SEARCHED:
         try:
-            matches += yield from _matches(crm, name(table).lower(), asked.search_term, asked.records_per_table)
+            matches += yield from _matches(
+                crm, name(table).lower(), asked.search_term, asked.records_per_table
+            )
         except ServiceError as error:
             if asked.tables is not None or not isinstance(error, NotFoundError):
                 passed_over.append(f"{table}: {error.message}")

@@ -110,13 +110,15 @@ class CreateTask(Parameters):
     description: Annotated[Long | None, Meta(description="More about it.")] = None
     due: Annotated[str | None, Meta(description="When it is due, in ISO 8601.")] = None
     regarding_table: Annotated[
-        str | None, Meta(description="Logical name of the table of the row it is about: account, lead, incident…")
+        str | None,
+        Meta(description="Logical name of the table of the row it is about: account, lead, incident…"),
     ] = None
-    regarding_id: Annotated[str | None, Meta(description="Id of the row it is about, with regarding_table.")] = (
-        None
-    )
+    regarding_id: Annotated[
+        str | None, Meta(description="Id of the row it is about, with regarding_table.")
+    ] = None
     owner_email: Annotated[
-        str | None, Meta(description="E-mail address of the user who is to do it; whoever is signed in without it.")
+        str | None,
+        Meta(description="E-mail address of the user who is to do it; whoever is signed in without it."),
     ] = None
 
 
@@ -177,9 +179,7 @@ class ResolveCase(Parameters):
 
     case_id: Annotated[str, Meta(description="Id of the case, a row of incident: a GUID.")]
     resolution: Annotated[Title, Meta(description="What solved it.")]
-    minutes: Annotated[
-        int | None, Meta(description="Minutes to add to those of its activities.")
-    ] = None
+    minutes: Annotated[int | None, Meta(description="Minutes to add to those of its activities.")] = None
 
 
 class ResolveCaseOutput(Result):

@@ -45,7 +45,9 @@ def _type(found: inspect.Type) -> dict[str, Any]:
         case inspect.StructType():
             return _struct(found)
         case inspect.ListType(item_type=item):
-            return _bounded(found, {"items": _type(item), "type": "array"}, minItems="min_length", maxItems="max_length")
+            return _bounded(
+                found, {"items": _type(item), "type": "array"}, minItems="min_length", maxItems="max_length"
+            )
         case inspect.DictType(value_type=value):
             kind = _type(value)
             return {"additionalProperties": kind or True, "type": "object"}

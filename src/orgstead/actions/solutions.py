@@ -40,18 +40,20 @@ class ListSolutionIdOptionsOutput(Result):
 
 
 @action("List solutions", reads=True)
-def list_solution_id_options(
-    crm: Any, asked: ListSolutionIdOptions
-) -> Steps[ListSolutionIdOptionsOutput]:
+def list_solution_id_options(crm: Any, asked: ListSolutionIdOptions) -> Steps[ListSolutionIdOptionsOutput]:
     """List the solutions that a new table may go into, those that are visible and unmanaged.
 
     Each has a value (the id for ``solution_id`` of create_custom_entity), a label, its unique name, version and the
     prefix that names of new tables get.
     """
     query = crm.query("solution").select(*COLUMNS).expand(PUBLISHER).order_by("friendlyname")
-    found = yield query.where(
-        (col("isvisible") == True) & (col("ismanaged") == False)  # noqa: E712 - conditions, not truth
-    ).top(MAX_SOLUTIONS).all()
+    found = (
+        yield query.where(
+            (col("isvisible") == True) & (col("ismanaged") == False)  # noqa: E712 - conditions, not truth
+        )
+        .top(MAX_SOLUTIONS)
+        .all()
+    )
     solutions = [
         {
             "value": each.id,
@@ -69,10 +71,12 @@ class CreateCustomEntity(Parameters):
     """What the table is called, where it belongs, and which columns it has."""
 
     solution_id: Annotated[
-        str, Meta(description="Id of the solution it goes into; list_solution_id_options tells which there are.")
+        str,
+        Meta(description="Id of the solution it goes into; list_solution_id_options tells which there are."),
     ]
     display_name: Annotated[
-        str, Meta(min_length=1, max_length=64, description="Name of the table for people, such as: Bank Account.")
+        str,
+        Meta(min_length=1, max_length=64, description="Name of the table for people, such as: Bank Account."),
     ]
     primary_attribute: Annotated[
         str,
@@ -181,7 +185,9 @@ def _attribute(prefix: str, language: int, given: Fields) -> dict[str, Any]:
     if not isinstance(text, str) or not text or not isinstance(kind, str):
         raise Refusal("A column is {name, type}, or a definition with @odata.type and SchemaName.")
     if kind == "lookup":
-        raise Refusal(f"{text[:60]} is a lookup, which is a relationship: it cannot be made along with a table.")
+        raise Refusal(
+            f"{text[:60]} is a lookup, which is a relationship: it cannot be made along with a table."
+        )
     more["DisplayName"] = label(text, language)
     if isinstance(more.get("description"), str):
         more["Description"] = label(more.pop("description"), language)

@@ -73,7 +73,9 @@ def update_record(crm: Any, asked: UpdateRecord) -> Steps[UpdateRecordOutput]:
     """
     values = yield from written(crm, asked.table, asked.values)
     yield crm.records.update(asked.table, asked.record_id, values)
-    return UpdateRecordOutput(success=True, record_id=guid(asked.record_id), updated_fields=list(asked.values))
+    return UpdateRecordOutput(
+        success=True, record_id=guid(asked.record_id), updated_fields=list(asked.values)
+    )
 
 
 class DeleteRecord(Parameters):
@@ -82,7 +84,8 @@ class DeleteRecord(Parameters):
     table: Annotated[str, Meta(description=TABLE)]
     record_id: Annotated[str, Meta(description="Id of the row: a GUID.")]
     confirm: Annotated[
-        bool, Meta(description="True once the person who asked for it has agreed to this very row's deletion.")
+        bool,
+        Meta(description="True once the person who asked for it has agreed to this very row's deletion."),
     ] = False
 
 
@@ -104,7 +107,7 @@ def delete_record(crm: Any, asked: DeleteRecord) -> Steps[DeleteRecordOutput]:
         title = info.title or info.key
         row = yield crm.records.retrieve(info.name, id, select=[title])
         raise Refusal(
-            f"This would delete {info.label or info.name} '{row[title]}' ({id}) for good. "
+            f"This would delete the {info.name} '{row[title] or 'without a name'}' ({id}) for good. "
             "Ask the person, and if they agree call again with confirm true."
         )
     yield crm.records.delete(asked.table, id)
