@@ -20,13 +20,13 @@ __all__ = [
 FOUND = 50
 
 
-class GetAccount(Parameters):
+class GetAccount(Parameters, frozen=True):
     """Which account."""
 
     account_id: Annotated[str, Meta(description="Id of the account: a GUID.")]
 
 
-class GetAccountOutput(Result):
+class GetAccountOutput(Result, frozen=True):
     """The account."""
 
     account: Fields | None = None
@@ -42,7 +42,7 @@ def get_account(crm: Any, asked: GetAccount) -> Steps[GetAccountOutput]:
     return GetAccountOutput(success=True, account=row_of(found))
 
 
-class ListAccounts(Parameters):
+class ListAccounts(Parameters, frozen=True):
     """Which accounts, and how many."""
 
     filter: Annotated[
@@ -52,7 +52,7 @@ class ListAccounts(Parameters):
     records_per_page: Annotated[int, Meta(ge=1, le=5000, description="Accounts to answer at most.")] = 50
 
 
-class ListAccountsOutput(Result):
+class ListAccountsOutput(Result, frozen=True):
     """The accounts."""
 
     accounts: list[Fields] = field(default_factory=list)
@@ -69,13 +69,13 @@ def list_accounts(crm: Any, asked: ListAccounts) -> Steps[ListAccountsOutput]:
     return ListAccountsOutput(success=True, accounts=rows_of(found))
 
 
-class SearchAccounts(Parameters):
+class SearchAccounts(Parameters, frozen=True):
     """What to look for."""
 
     search_term: Annotated[str, Meta(min_length=1, description="Part of the account's name, in any case.")]
 
 
-class SearchAccountsOutput(Result):
+class SearchAccountsOutput(Result, frozen=True):
     """The accounts."""
 
     accounts: list[Fields] = field(default_factory=list)
@@ -89,7 +89,7 @@ def search_accounts(crm: Any, asked: SearchAccounts) -> Steps[SearchAccountsOutp
     return SearchAccountsOutput(success=True, accounts=rows_of(found))
 
 
-class FindContact(Parameters):
+class FindContact(Parameters, frozen=True):
     """Which contacts: at least one of these; name and filter narrow each other."""
 
     contact_id: Annotated[str | None, Meta(description="Id of the contact, a GUID, to read that one.")] = None
@@ -99,7 +99,7 @@ class FindContact(Parameters):
     ] = None
 
 
-class FindContactOutput(Result):
+class FindContactOutput(Result, frozen=True):
     """The contacts."""
 
     contacts: list[Fields] = field(default_factory=list)

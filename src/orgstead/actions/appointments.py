@@ -36,7 +36,7 @@ REQUIRED_ATTENDEE, ORGANIZER = 5, 7
 CATEGORY = "Number of a category; list_appointment_categories tells which there are."
 
 
-class CreateAppointment(Parameters):
+class CreateAppointment(Parameters, frozen=True):
     """When, about whom, and with whom."""
 
     subject: Annotated[Title, Meta(description="Title of the appointment.")]
@@ -54,7 +54,7 @@ class CreateAppointment(Parameters):
     category: Annotated[int | None, Meta(description=CATEGORY)] = None
 
 
-class CreateAppointmentOutput(Result):
+class CreateAppointmentOutput(Result, frozen=True):
     """The appointment, and where to open it."""
 
     appointment_id: str | None = None
@@ -97,7 +97,7 @@ def create_appointment(crm: Any, asked: CreateAppointment) -> Steps[CreateAppoin
     )
 
 
-class UpdateAppointment(Parameters):
+class UpdateAppointment(Parameters, frozen=True):
     """Which appointment, and what is to change; what is left out stays."""
 
     appointment_id: Annotated[str, Meta(description="Id of the appointment: a GUID.")]
@@ -107,7 +107,7 @@ class UpdateAppointment(Parameters):
     category: Annotated[int | None, Meta(description=CATEGORY)] = None
 
 
-class UpdateAppointmentOutput(Result):
+class UpdateAppointmentOutput(Result, frozen=True):
     """What has changed."""
 
     appointment_id: str | None = None
@@ -141,7 +141,7 @@ def update_appointment(crm: Any, asked: UpdateAppointment) -> Steps[UpdateAppoin
     )
 
 
-class ListAppointments(Parameters):
+class ListAppointments(Parameters, frozen=True):
     """Which appointments, and how many."""
 
     filter: Annotated[
@@ -154,7 +154,7 @@ class ListAppointments(Parameters):
     records_per_page: Annotated[int, Meta(ge=1, le=100, description="Appointments to answer at most.")] = 25
 
 
-class ListAppointmentsOutput(Result):
+class ListAppointmentsOutput(Result, frozen=True):
     """The appointments."""
 
     appointments: list[Fields] = field(default_factory=list)
@@ -168,11 +168,11 @@ def list_appointments(crm: Any, asked: ListAppointments) -> Steps[ListAppointmen
     return ListAppointmentsOutput(success=True, appointments=rows_of(found))
 
 
-class ListAppointmentCategories(Parameters):
+class ListAppointmentCategories(Parameters, frozen=True):
     """Nothing to say."""
 
 
-class ListAppointmentCategoriesOutput(Result):
+class ListAppointmentCategoriesOutput(Result, frozen=True):
     """The categories; ``category_type`` is the type of the column that holds them."""
 
     category_type: str | None = None
@@ -194,11 +194,11 @@ def list_appointment_categories(
     )
 
 
-class ListAppointmentCategoryOptions(Parameters):
+class ListAppointmentCategoryOptions(Parameters, frozen=True):
     """Nothing to say."""
 
 
-class ListAppointmentCategoryOptionsOutput(Result):
+class ListAppointmentCategoryOptionsOutput(Result, frozen=True):
     """The options."""
 
     options: list[Fields] = field(default_factory=list)

@@ -4,13 +4,16 @@ Every request stands for itself: there are no sessions that could be taken over,
 https://modelcontextprotocol.io/specification/2025-11-25/basic/transports
 """
 
+import asyncio
 import hashlib
 import re
+import socket
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import httpx2
+import uvicorn
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 
@@ -19,7 +22,7 @@ from orgstead.actions.mcp_server import make_server
 from orgstead.actions.toolkit import TOOLKIT
 from orgstead.client import AsyncClient, Credential, GivenToken, Retry
 
-__all__ = ["MAX_BODY", "Clients", "McpOverHttp"]
+__all__ = ["Clients", "McpOverHttp", "refuse", "serve"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -31,6 +34,7 @@ MAX_KEPT = 64
 PATIENCE = Retry(budget=20.0)
 BEARER = re.compile(r"bearer +([\x21-\x7e]{1,16384})", re.IGNORECASE)
 CLIENT = "orgstead.client"
+LOCAL = ("127.0.0.1:*", "localhost:*", "[::1]:*")
 
 
 class Clients:
@@ -85,15 +89,13 @@ class McpOverHttp:
         *,
         path: str = "/mcp",
         allow: str = "read",
-        actions: dict[str, Action[Any, Any]] | None = None,
-        hosts: tuple[str, ...] = ("127.0.0.1:*", "localhost:*", "[::1]:*"),
+        actions: Mapping[str, Action[Any, Any]] = TOOLKIT,
+        hosts: tuple[str, ...] = LOCAL,
     ) -> None:
         self._clients = clients
         self._url = url
         self._path = path
-        self._server = make_server(
-            lambda request: request.scope[CLIENT], allow=allow, actions=actions or TOOLKIT
-        )
+        self._server = make_server(lambda request: request.scope[CLIENT], allow=allow, actions=actions)
         # A page in a browser must not reach a server on this machine by having its own name point here.
         self._security = TransportSecuritySettings(
             enable_dns_rebinding_protection=True,
@@ -137,6 +139,52 @@ class McpOverHttp:
         )
         async with manager.run():
             await manager.handle_request({**scope, CLIENT: client}, receive, send)
+
+
+def serve(
+    found: tuple[str, Credential | None],
+    *,
+    host: str,
+    port: int,
+    allow: str,
+    actions: Mapping[str, Action[Any, Any]],
+    announce: Callable[[str], None],
+) -> None:
+    """Answer at ``/mcp`` until the process is told to stop; port 0 takes a free one.
+
+    ``found`` is the organisation, and the credential of requests without a token or None. Raises ConfigurationError
+    for an address that is none, OSError when the port cannot be had.
+    """
+    url, own = found
+    asyncio.run(
+        _serve(Clients(httpx2.AsyncClient(timeout=120), own=own), url, host, port, allow, actions, announce)
+    )
+
+
+async def _serve(
+    clients: Clients,
+    url: str,
+    host: str,
+    port: int,
+    allow: str,
+    actions: Mapping[str, Action[Any, Any]],
+    announce: Callable[[str], None],
+) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    hosts = LOCAL if host in ("127.0.0.1", "localhost", "::1") else (shown, f"{shown}:*", *LOCAL)
+    application = McpOverHttp(clients, url, allow=allow, actions=actions, hosts=hosts)
+    config = uvicorn.Config(
+        application, log_config=None, access_log=False, server_header=False, lifespan="off", limit_concurrency=200,
+        timeout_graceful_shutdown=10,
+    )  # fmt: skip
+    with socket.create_server(
+        (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+    ) as listening:
+        announce(f"The tools are at http://{shown}:{listening.getsockname()[1]}/mcp")
+        try:
+            await uvicorn.Server(config).serve(sockets=[listening])
+        finally:
+            await clients.close()
 
 
 async def refuse(send: Send, status: int, text: str, *headers: tuple[str, str]) -> None:

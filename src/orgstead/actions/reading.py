@@ -40,7 +40,7 @@ SEARCHED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class Describe(Parameters):
+class Describe(Parameters, frozen=True):
     """Nothing for the tables, or a table for its columns."""
 
     table: Annotated[str | None, Meta(description=f"{TABLE} Without it, tables are listed.")] = None
@@ -49,7 +49,7 @@ class Describe(Parameters):
     ] = None
 
 
-class DescribeOutput(Result):
+class DescribeOutput(Result, frozen=True):
     """Tables, or the columns of one; ``left_out`` is how many more tables there are."""
 
     tables: list[Fields] = field(default_factory=list)
@@ -111,7 +111,7 @@ def _cast(
     return {each["LogicalName"]: each for each in decode(answer.content)["value"]}
 
 
-class GetRecord(Parameters):
+class GetRecord(Parameters, frozen=True):
     """Which row."""
 
     table: Annotated[str, Meta(description=TABLE)]
@@ -121,7 +121,7 @@ class GetRecord(Parameters):
     ] = None
 
 
-class GetRecordOutput(Result):
+class GetRecordOutput(Result, frozen=True):
     """The row; numbers of choices and ids of lookups have a label beside them."""
 
     record: Fields | None = None
@@ -139,7 +139,7 @@ def get_record(crm: Any, asked: GetRecord) -> Steps[GetRecordOutput]:
     )
 
 
-class ReadQuery(Parameters):
+class ReadQuery(Parameters, frozen=True):
     """A query, or the place where one goes on."""
 
     querytext: Annotated[
@@ -157,7 +157,7 @@ class ReadQuery(Parameters):
     ] = None
 
 
-class ReadQueryOutput(Result):
+class ReadQueryOutput(Result, frozen=True):
     """A page of rows; ``next_cursor`` is there when there are more."""
 
     rows: list[Fields] = field(default_factory=list)
@@ -209,7 +209,7 @@ def _place(cursor: str) -> str:
     return path
 
 
-class Search(Parameters):
+class Search(Parameters, frozen=True):
     """What to look for, and where."""
 
     search_term: Annotated[Title, Meta(description="Part of a name, number or e-mail address, in any case.")]
@@ -220,7 +220,7 @@ class Search(Parameters):
     records_per_table: Annotated[int, Meta(ge=1, le=50, description="Rows of each table at most.")] = 5
 
 
-class SearchOutput(Result):
+class SearchOutput(Result, frozen=True):
     """The rows that were found; ``passed_over`` names tables that could not be searched, and why."""
 
     matches: list[Fields] = field(default_factory=list)

@@ -28,7 +28,7 @@ DEFAULT_STATUS = -1
 PROBLEM_SOLVED = 5
 
 
-class QualifyLead(Parameters):
+class QualifyLead(Parameters, frozen=True):
     """Which lead, and what becomes of it."""
 
     lead_id: Annotated[str, Meta(description="Id of the lead: a GUID.")]
@@ -37,7 +37,7 @@ class QualifyLead(Parameters):
     create_opportunity: Annotated[bool, Meta(description="Make an opportunity of its subject.")] = True
 
 
-class QualifyLeadOutput(Result):
+class QualifyLeadOutput(Result, frozen=True):
     """The rows that were made, each with table, id and deep link."""
 
     created: list[Fields] = field(default_factory=list)
@@ -65,7 +65,7 @@ def qualify_lead(crm: Any, asked: QualifyLead) -> Steps[QualifyLeadOutput]:
     return QualifyLeadOutput(success=True, created=created)
 
 
-class CloseOpportunity(Parameters):
+class CloseOpportunity(Parameters, frozen=True):
     """Which opportunity, and how it ended."""
 
     opportunity_id: Annotated[str, Meta(description="Id of the opportunity: a GUID.")]
@@ -77,7 +77,7 @@ class CloseOpportunity(Parameters):
     reason: Annotated[Title | None, Meta(description="Why, as the subject of its closing activity.")] = None
 
 
-class CloseOpportunityOutput(Result):
+class CloseOpportunityOutput(Result, frozen=True):
     """How the opportunity stands."""
 
     opportunity_id: str | None = None
@@ -103,7 +103,7 @@ def close_opportunity(crm: Any, asked: CloseOpportunity) -> Steps[CloseOpportuni
     return CloseOpportunityOutput(success=True, opportunity_id=id, outcome=asked.outcome)
 
 
-class CreateTask(Parameters):
+class CreateTask(Parameters, frozen=True):
     """What is to be done, by when, about what, by whom."""
 
     subject: Annotated[Title, Meta(description="What is to be done.")]
@@ -122,7 +122,7 @@ class CreateTask(Parameters):
     ] = None
 
 
-class CreateTaskOutput(Result):
+class CreateTaskOutput(Result, frozen=True):
     """The task, and where to open it."""
 
     task_id: str | None = None
@@ -148,7 +148,7 @@ def create_task(crm: Any, asked: CreateTask) -> Steps[CreateTaskOutput]:
     return CreateTaskOutput(success=True, task_id=made, deep_link=deep_link(crm, "task", made))
 
 
-class AddNote(Parameters):
+class AddNote(Parameters, frozen=True):
     """What to note, and about which row."""
 
     table: Annotated[str, Meta(description="Logical name of the table of the row.")]
@@ -157,7 +157,7 @@ class AddNote(Parameters):
     subject: Annotated[Title | None, Meta(description="Its title.")] = None
 
 
-class AddNoteOutput(Result):
+class AddNoteOutput(Result, frozen=True):
     """The note."""
 
     note_id: str | None = None
@@ -174,7 +174,7 @@ def add_note(crm: Any, asked: AddNote) -> Steps[AddNoteOutput]:
     return AddNoteOutput(success=True, note_id=made)
 
 
-class ResolveCase(Parameters):
+class ResolveCase(Parameters, frozen=True):
     """Which case, and what solved it."""
 
     case_id: Annotated[str, Meta(description="Id of the case, a row of incident: a GUID.")]
@@ -182,7 +182,7 @@ class ResolveCase(Parameters):
     minutes: Annotated[int | None, Meta(description="Minutes to add to those of its activities.")] = None
 
 
-class ResolveCaseOutput(Result):
+class ResolveCaseOutput(Result, frozen=True):
     """Which case is resolved."""
 
     case_id: str | None = None

@@ -31,7 +31,7 @@ def _struct(found: inspect.StructType) -> dict[str, Any]:
 
 def _property(found: inspect.Field) -> dict[str, Any]:
     made = {**_type(found.type), "title": found.encode_name.replace("_", " ").title()}
-    if found.default is not inspect.NODEFAULT:
+    if found.default is not msgspec.NODEFAULT:
         made["default"] = found.default
     return made
 

@@ -29,11 +29,11 @@ PUBLISHER = Expand("publisherid", select=["customizationprefix"])
 COLUMNS = ("solutionid", "uniquename", "friendlyname", "version", "ismanaged")
 
 
-class ListSolutionIdOptions(Parameters):
+class ListSolutionIdOptions(Parameters, frozen=True):
     """Nothing to say."""
 
 
-class ListSolutionIdOptionsOutput(Result):
+class ListSolutionIdOptionsOutput(Result, frozen=True):
     """The solutions as options."""
 
     solutions: list[Fields] = field(default_factory=list)
@@ -67,7 +67,7 @@ def list_solution_id_options(crm: Any, asked: ListSolutionIdOptions) -> Steps[Li
     return ListSolutionIdOptionsOutput(success=True, solutions=solutions)
 
 
-class CreateCustomEntity(Parameters):
+class CreateCustomEntity(Parameters, frozen=True):
     """What the table is called, where it belongs, and which columns it has."""
 
     solution_id: Annotated[
@@ -99,7 +99,7 @@ class CreateCustomEntity(Parameters):
     has_notes: Annotated[bool, Meta(description="Whether its rows have notes.")] = False
 
 
-class CreateCustomEntityOutput(Result):
+class CreateCustomEntityOutput(Result, frozen=True):
     """The definition of the table."""
 
     entity: Fields | None = None

@@ -22,14 +22,14 @@ __all__ = [
 ]  # fmt: skip
 
 
-class CreateRecord(Parameters):
+class CreateRecord(Parameters, frozen=True):
     """A table and the values of a new row."""
 
     table: Annotated[str, Meta(description=TABLE)]
     values: Values
 
 
-class CreateRecordOutput(Result):
+class CreateRecordOutput(Result, frozen=True):
     """The id of the row, and where to open it."""
 
     record_id: str | None = None
@@ -50,7 +50,7 @@ def create_record(crm: Any, asked: CreateRecord) -> Steps[CreateRecordOutput]:
     return CreateRecordOutput(success=True, record_id=made, deep_link=deep_link(crm, asked.table, made))
 
 
-class UpdateRecord(Parameters):
+class UpdateRecord(Parameters, frozen=True):
     """A row, and what is to change; what is left out stays."""
 
     table: Annotated[str, Meta(description=TABLE)]
@@ -58,7 +58,7 @@ class UpdateRecord(Parameters):
     values: Values
 
 
-class UpdateRecordOutput(Result):
+class UpdateRecordOutput(Result, frozen=True):
     """What has changed."""
 
     record_id: str | None = None
@@ -78,7 +78,7 @@ def update_record(crm: Any, asked: UpdateRecord) -> Steps[UpdateRecordOutput]:
     )
 
 
-class DeleteRecord(Parameters):
+class DeleteRecord(Parameters, frozen=True):
     """Which row, and that it is meant."""
 
     table: Annotated[str, Meta(description=TABLE)]
@@ -89,7 +89,7 @@ class DeleteRecord(Parameters):
     ] = False
 
 
-class DeleteRecordOutput(Result):
+class DeleteRecordOutput(Result, frozen=True):
     """Which row is gone."""
 
     record_id: str | None = None
