@@ -61,8 +61,8 @@ Source = Callable[[Any, Any], Steps[Any]]
 class Action(Generic[P, R]):
     """An action. It never raises: whatever goes wrong is its result's ``error``.
 
-    ``reads``: it changes nothing. ``deletes``: it removes what is there. ``idempotent``: doing it again with the same
-    arguments changes nothing more.
+    ``reads``: it changes nothing. ``changes``: it writes over what is there, where others only add. ``deletes``: it
+    removes what is there. ``idempotent``: doing it again with the same arguments changes nothing more.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Action(Generic[P, R]):
     result: type[R]
     steps: Source = field(repr=False)
     reads: bool = False
+    changes: bool = False
     deletes: bool = False
     idempotent: bool = False
 
@@ -137,7 +138,12 @@ async def _awaited(steps: Steps[T]) -> T:
 
 
 def action(
-    title: str, *, reads: bool = False, deletes: bool = False, idempotent: bool = False
+    title: str,
+    *,
+    reads: bool = False,
+    changes: bool = False,
+    deletes: bool = False,
+    idempotent: bool = False,
 ) -> Callable[[Callable[[Any, P], Steps[R]]], Action[P, R]]:
     """Make an action of a generator function: its name, its text, and the models that it names are the action's."""
 
@@ -152,6 +158,7 @@ def action(
             result=result,
             steps=function,
             reads=reads,
+            changes=changes,
             deletes=deletes,
             idempotent=idempotent or reads,
         )

@@ -114,7 +114,7 @@ class UpdateAppointmentOutput(Result, frozen=True):
     updated_fields: list[str] = field(default_factory=list)
 
 
-@action("Update an appointment", idempotent=True)
+@action("Update an appointment", changes=True, idempotent=True)
 def update_appointment(crm: Any, asked: UpdateAppointment) -> Steps[UpdateAppointmentOutput]:
     """Change the title, the times or the category of an appointment; only what is given is written."""
     id = guid(asked.appointment_id)

@@ -122,6 +122,7 @@ def describe(name: str) -> None:
         "title": found.title,
         "description": found.description,
         "reads": found.reads,
+        "changes": found.changes,
         "deletes": found.deletes,
         "idempotent": found.idempotent,
         "input_schema": found.input_schema,

@@ -43,7 +43,7 @@ def tool_of(action: Action[Any, Any]) -> Tool:
         annotations=ToolAnnotations(
             title=action.title,
             read_only_hint=action.reads,
-            destructive_hint=action.deletes or (action.idempotent and not action.reads),
+            destructive_hint=action.deletes or action.changes,
             idempotent_hint=action.idempotent,
             open_world_hint=False,
         ),

@@ -43,7 +43,7 @@ class QualifyLeadOutput(Result, frozen=True):
     created: list[Fields] = field(default_factory=list)
 
 
-@action("Qualify a lead")
+@action("Qualify a lead", changes=True)
 def qualify_lead(crm: Any, asked: QualifyLead) -> Steps[QualifyLeadOutput]:
     """Qualify an open lead: make an account, a contact and an opportunity of it, as wanted, and close it.
 
@@ -84,7 +84,7 @@ class CloseOpportunityOutput(Result, frozen=True):
     outcome: str | None = None
 
 
-@action("Close an opportunity")
+@action("Close an opportunity", changes=True)
 def close_opportunity(crm: Any, asked: CloseOpportunity) -> Steps[CloseOpportunityOutput]:
     """Close an open opportunity as won or lost, with what came of it, and note it in an activity."""
     id = guid(asked.opportunity_id)
@@ -188,7 +188,7 @@ class ResolveCaseOutput(Result, frozen=True):
     case_id: str | None = None
 
 
-@action("Resolve a case")
+@action("Resolve a case", changes=True)
 def resolve_case(crm: Any, asked: ResolveCase) -> Steps[ResolveCaseOutput]:
     """Resolve an active case, with what solved it and the time that it took."""
     id = guid(asked.case_id)

@@ -65,7 +65,7 @@ class UpdateRecordOutput(Result, frozen=True):
     updated_fields: list[str] = field(default_factory=list)
 
 
-@action("Update a row", idempotent=True)
+@action("Update a row", changes=True, idempotent=True)
 def update_record(crm: Any, asked: UpdateRecord) -> Steps[UpdateRecordOutput]:
     """Change columns of one row of any table that is there; only what is given is written.
 
