@@ -41,9 +41,9 @@ def test_accounts_are_searched_by_a_part_of_their_name_whatever_it_holds(act: Ac
     mark = new_id()
     name = f"O'Hara & Sons 100% #1+{mark}"
     id = client.records.create("account", {"name": name})
-    for term in (name, f"1+{mark}".upper(), mark):
+    for term in (name, f"1+{mark}".upper(), mark, "100% #1+" + mark):
         assert [each["accountid"] for each in act("search_accounts", search_term=term)["accounts"]] == [id]
-    for term in (f"') or (name ne '{mark}", f"%{mark}", f"{mark}')&$top=5"):
+    for term in (f"') or (name ne '{mark}", f"%{mark}", f"_{mark}", f"[+]{mark}", f"{mark}')&$top=5"):
         assert act("search_accounts", search_term=term) == {"success": True, "error": None, "accounts": []}
 
 
@@ -149,7 +149,7 @@ def test_a_table_lands_in_its_solution_with_prefix_primary_column_and_columns(
         ({"additional_attributes": {"name": "A", "type": "lookup"}}, "relationship"),
         ({"additional_attributes": [{"name": f"c{n}", "type": "int"} for n in range(101)]}, "At most 100"),
         ({"additional_attributes": [{"SchemaName": "x_y/../z"}]}, "no name"),
-        ({"language_code": 5}, "do not fit"),
+        ({"language_code": "English"}, "do not fit"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from orgstead.client import Retry, new_id
 from orgstead.testing.plane import Plane
-from tests.actions.conftest import ADMIN_UPN, SWIFT, Act, Live, Make, acting
+from tests.actions.conftest import ADMIN_UPN, SWIFT, Live, Make, acting
 from tests.actions.test_appointments import asked, made
 
 

@@ -1,5 +1,6 @@
 """The dozen beside the eleven: any table described, searched, queried, written; sales and service worked."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -101,7 +102,7 @@ def test_rows_of_any_table_are_made_changed_and_deleted(act: Act, client: Any, a
     assert made["success"], made["error"]
     id = made["record_id"]
     row = client.records.retrieve("opportunity", id)
-    assert (str(row["estimatedvalue"]), row["customerid"], row["ownerid"]) == ("12000.55", account, me)
+    assert (row["estimatedvalue"], row["customerid"], row["ownerid"]) == (Decimal("12000.55"), account, me)
     changed = act(
         "update_record",
         table="opportunity",
@@ -168,7 +169,7 @@ def test_an_opportunity_is_closed(act: Act, client: Any, account: str, outcome: 
     )  # fmt: skip
     assert answer["success"], answer["error"]
     row = client.records.retrieve("opportunity", id)
-    assert (row["statecode"], str(row["actualvalue"])) == (state, "99.5")
+    assert (row["statecode"], row["actualvalue"]) == (state, Decimal("99.5"))
     assert act("close_opportunity", opportunity_id=id, outcome=outcome)["success"] is False
     assert "do not fit" in act("close_opportunity", opportunity_id=id, outcome="maybe")["error"]
 

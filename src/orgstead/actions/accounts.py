@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, field
 
 from orgstead.actions.action import Parameters, Result, Steps, action
-from orgstead.actions.common import Fields, row_of, rows_of
+from orgstead.actions.common import Fields, literally, row_of, rows_of
 from orgstead.actions.failures import Refusal
 from orgstead.client import col, raw
 
@@ -84,7 +84,7 @@ class SearchAccountsOutput(Result, frozen=True):
 @action("Search accounts", reads=True)
 def search_accounts(crm: Any, asked: SearchAccounts) -> Steps[SearchAccountsOutput]:
     """Find accounts whose name contains a text, without regard to case: the first 50 by name."""
-    query = crm.query("account").where(col("name").contains(asked.search_term))
+    query = crm.query("account").where(col("name").contains(literally(asked.search_term)))
     found = yield query.order_by("name").top(FOUND).all()
     return SearchAccountsOutput(success=True, accounts=rows_of(found))
 
@@ -115,7 +115,7 @@ def find_contact(crm: Any, asked: FindContact) -> Steps[FindContactOutput]:
     if not asked.name and not asked.filter:
         raise Refusal("Say which contact: give contact_id, name or filter.")
     if asked.name:
-        query = query.where(col("fullname").contains(asked.name))
+        query = query.where(col("fullname").contains(literally(asked.name)))
     if asked.filter:
         query = query.where(raw(asked.filter))
     found = yield query.all()

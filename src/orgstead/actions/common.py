@@ -1,5 +1,6 @@
 """What several actions do: find who and what is meant, and show rows."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from orgstead.client import Record, Ref, col
 from orgstead.client.literals import guid
 
 __all__ = [
-    "Fields", "Long", "RowLimit", "Title", "account_named", "deep_link", "moment", "readable", "row_of",
+    "Fields", "Long", "RowLimit", "Title", "account_named", "deep_link", "literally", "moment", "readable", "row_of",
     "rows_of", "user_by_email",
 ]  # fmt: skip
 
@@ -56,6 +57,14 @@ def readable(row: Mapping[str, Any]) -> Fields:
         if lookup and name + TARGET in found:
             shown[f"{name}@table"] = found[name + TARGET]
     return shown
+
+
+def literally(text: str) -> str:
+    """A text to be looked for as it is, where the service takes some characters for wildcards.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/wildcard-characters
+    """
+    return re.sub(r"[%_\[]", lambda found: f"[{found[0]}]", text)
 
 
 def deep_link(client: Any, table: str, id: str) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from msgspec import Meta, field
 
 from orgstead.actions.action import Parameters, Result, Steps, action
-from orgstead.actions.common import Fields, RowLimit, Title, deep_link, readable
+from orgstead.actions.common import Fields, RowLimit, Title, deep_link, literally, readable
 from orgstead.actions.failures import Refusal
 from orgstead.client import Condition, NotFoundError, ServiceError, col
 from orgstead.client.definitions import NAMESPACE, label_of
@@ -268,7 +268,7 @@ def _matches(crm: Any, table: str, term: str, most: int) -> Steps[list[Fields]]:
 def _any(columns: Iterable[str], term: str) -> Condition:
     made: Condition | None = None
     for column in columns:
-        one = col(column).contains(term)
+        one = col(column).contains(literally(term))
         made = one if made is None else made | one
     assert made is not None
     return made

@@ -83,7 +83,7 @@ class CreateCustomEntity(Parameters, frozen=True):
         Meta(min_length=1, max_length=64, description="Name of the column that names a row: Account Name."),
     ]
     language_code: Annotated[
-        int, Meta(ge=1025, le=65535, description="Language of the names, by its LCID: 1033 is English (US).")
+        int, Meta(description="Language of the names, by its LCID: 1033 is English (US).")
     ] = 1033
     additional_attributes: Annotated[
         list[Fields] | Fields | None,
