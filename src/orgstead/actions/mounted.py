@@ -16,10 +16,25 @@ def mounted(allow: str, application: Any) -> Callable[[Scope, Receive, Send, str
 
     It trusts the application to have checked the token.
     """
-    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(application), timeout=120)
+    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(_lowered(application)), timeout=120)
     clients = Clients(http, allow_http=True)
     tools = McpOverHttp(clients, "", allow=allow)
     return partial(_answer, clients, tools)
+
+
+def _lowered(application: Any) -> Any:
+    """The application, with names of headers as ASGI wants them: it may spell them as clients on the network do."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        async def told(message: Any) -> None:
+            if "headers" in message:
+                headers = [(bytes(name).lower(), value) for name, value in message["headers"]]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await application(scope, receive, told)
+
+    return run
 
 
 async def _answer(
