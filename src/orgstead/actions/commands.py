@@ -186,7 +186,7 @@ def _argument(action: Action[Any, Any], text: str) -> tuple[str, Any]:
 @_connected
 @click.option(
     "--allow",
-    envvar="ORGSTEAD_MCP",
+    envvar="ORGSTEAD_MCP_ALLOW",
     type=click.Choice(["read", "write", "delete"]),
     default="read",
     show_default=True,
