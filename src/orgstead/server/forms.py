@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from orgstead.errors import Fault
+from orgstead.errors import Fault, fault
 from orgstead.identity.request import Answer
 from orgstead.model.schema import Table
 from orgstead.model.types import is_guid
@@ -71,8 +71,12 @@ class Forms:
         given = _given(query)
         table, id = given.get("etn", "").lower(), given.get("id", "").strip("{}").lower()
         if given.get("pagetype", "").lower() != "entityrecord" or "extraqs" in given:
-            text = "Of the pages of main.aspx, Orgstead has the forms of rows: pagetype=entityrecord with etn and id."
-            return _page(501, "Not supported", [text])
+            error = fault(
+                "NotSupported", feature="main.aspx with another page than the form of a row that is there"
+            )
+            self._dataverse.unsupported.note(error)
+            text = "What it has are forms: pagetype=entityrecord with etn, the name of a table, and id."
+            return _page(error.status, "Not supported", [error.message, text])
         if not _NAME.fullmatch(table) or not is_guid(id):
             return _page(400, "Which row?", ["etn is the logical name of a table, and id is a GUID."])
         if "authorization" not in headers:
