@@ -93,10 +93,12 @@ def alone(live: Live, *more: str) -> Iterator[str]:
         server.communicate(timeout=30)
 
 
-@pytest.fixture(scope="module")
-def writable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A server that lets agents do all that their tokens may."""
-    with served(tmp_path_factory.mktemp("writable"), mcp="delete", sample="true") as (found, _):
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def writable(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server that lets agents do all that their tokens may, on either database."""
+    url = request.getfixturevalue("postgres_database") if request.param == "postgres" else None
+    data = tmp_path_factory.mktemp("writable")
+    with served(data, database_url=url, mcp="delete", sample="true") as (found, _):
         yield found
 
 
@@ -337,6 +339,47 @@ def test_inside_of_the_server_nobody_comes_in_without_a_token(live: Live) -> Non
         assert http.post("/api/mcp", content=b"x" * (2 * 1024 * 1024), headers=good).status_code == 413
         accepted = good | {"Accept": "application/json, text/event-stream"}
         assert http.post("/api/mcp", json={"no": "rpc"}, headers=accepted).status_code == 400
+
+
+HOSTILE = [
+    b"",
+    b"{",
+    b"\xff\xfe",
+    b"[]",
+    b"null",
+    b'"x"',
+    b"[" * 50_000,
+    b'{"a":' * 50_000,
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"search_term":"\\ud800"}}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":[]}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":1}}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}',
+    b'{"jsonrpc":"2.0","id":1e400,"method":"tools/list"}',
+    b'{"jsonrpc":"2.0","id":{},"method":"tools/list"}',
+    b'{"jsonrpc":"2.0","id":1,"method":"no/such"}',
+    b'{"jsonrpc":"1.0","id":1,"method":"tools/list"}',
+    b'[{"jsonrpc":"2.0","id":1,"method":"tools/list"}]',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_accounts","arguments":{"records_per_page":'
+    + b"9" * 4000
+    + b"}}}",
+]
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=lambda body: repr(body[:40]))
+@pytest.mark.parametrize("version", [None, "2025-11-25", "2026-07-28", "x" * 3000])
+def test_what_is_no_request_of_the_protocol_is_refused_in_order(
+    live: Live, body: bytes, version: str | None
+) -> None:
+    headers = {
+        "Authorization": f"Bearer {token(live)}", "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream",
+        **({"MCP-Protocol-Version": version} if version else {}),
+    }  # fmt: skip
+    answer = httpx2.post(f"{live.http}/api/mcp", content=body, headers=headers, timeout=30)
+    assert answer.status_code < 500, answer.text
+    if answer.status_code == 200:
+        said = answer.json()
+        assert "error" in said or said["result"].get("isError"), said
 
 
 def test_agents_can_be_kept_out(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ __all__ = ["ALLOWED", "make_server", "serve_stdio", "tool_of"]
 ALLOWED = ("read", "write", "delete")
 """What a session may do; each includes what is before it."""
 
-# What an agent can be given at once: about a quarter of a small context.
-MAX_ANSWER = 128 * 1024
+# What an agent can be given at once: it fits into a context, and is seldom wanted there.
+MAX_ANSWER = 256 * 1024
 INSTRUCTIONS = (
     "Rows of a CRM organisation that speaks the Dynamics 365 Web API. Find ids with search or search_accounts, names "
     "of tables and columns with describe, and read with get_record and read_query. Ids are GUIDs; times are ISO 8601 "
