@@ -27,6 +27,7 @@ from orgstead.model import messages
 from orgstead.model.messages import Message, Parameter, Signature
 from orgstead.server.plane.routes import PLANE, ROUTES
 from orgstead.solutions.load import load_base
+from scripts.docs_actions import actions_page
 from scripts.docs_client import client_page
 
 __all__ = ["pages", "write"]
@@ -49,6 +50,7 @@ def pages() -> Mapping[str, str]:
         "support.md": _support,
         "admin-plane.md": _plane,
         "client.md": client_page,
+        "actions.md": actions_page,
     }
     return {name: f"{NOTE}\n\n" + "\n".join(make()) + "\n" for name, make in makers.items()}
 

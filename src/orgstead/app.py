@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from orgstead.config import MEMORY, Config, ConfigError
 from orgstead.engine import rules
@@ -61,6 +64,7 @@ from orgstead.identity.development import (
 )
 from orgstead.languages.fetchxml import parse_fetchxml, print_fetchxml
 from orgstead.server.addresses import LOOPBACK
+from orgstead.server.agents import AgentDoor, Tools
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
 from orgstead.server.callouts import Callouts
@@ -188,6 +192,7 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
         urls,
         Dataverse(engine, lanes, unsupported),
         SoapDoor(config, callers, organization, Discovery(lanes, organization)),
+        AgentDoor(config, callers, _tools(config.mcp)),
         authority,
         callers,
         Limits(rules_of(config), clock),
@@ -197,6 +202,16 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
         background=(jobs,),
         seed=partial(fill, engine),
     )
+
+
+def _tools(allow: str) -> Callable[[Any], Tools] | None:
+    """What makes the tools for agents, or None without the extra ``mcp``.
+
+    They take as long to import as the rest of the server together, and are not before somebody asks for them.
+    """
+    if find_spec("mcp") is None:
+        return None
+    return lambda application: import_module("orgstead.actions.mounted").mounted(allow, application)
 
 
 def make_certificates(config: Config) -> Certificates:

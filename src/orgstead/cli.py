@@ -1,6 +1,6 @@
 """The commands: ``orgstead serve``, ``init``, ``seed``, ``certs``, ``token``, ``config``, ``version``.
 
-Those that steer a running server are in ``testing.commands``.
+Those that steer a running server are in ``testing.commands``, those of actions and agents in ``actions.commands``.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from orgstead import __version__
+from orgstead.actions.commands import COMMANDS as ACTIONS
 from orgstead.config import LIMITS, Config, ConfigError, read_config, redacted
 from orgstead.errors import Fault
 from orgstead.testing.commands import COMMANDS
@@ -75,7 +76,7 @@ def main() -> None:
     """An organisation of your own that speaks the Dynamics 365 protocols."""
 
 
-for each in COMMANDS:
+for each in (*COMMANDS, *ACTIONS):
     main.add_command(each)
 
 

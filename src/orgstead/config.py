@@ -111,6 +111,10 @@ class Config:
     limit_exempt: tuple[str, ...] = ()
     """Ids of users, and client ids of applications, that service protection leaves alone."""
 
+    mcp: str = "read"
+    """What agents may do at ``/api/mcp``, each with the privileges of its own token: ``off``, ``read``, ``write`` (and
+    read), ``delete`` (and both)."""
+
     tenant_id: str = DEVELOPMENT_TENANT
     """The GUID of the tenant."""
 
@@ -158,6 +162,8 @@ class Config:
         if not _guid(self.tenant_id):
             raise ConfigError("tenant_id must be a GUID.")
         self._check_limits()
+        if self.mcp not in ("off", "read", "write", "delete"):
+            raise ConfigError("mcp must be off, read, write or delete.")
         if self.admin_key is not None and (len(self.admin_key) < MIN_KEY or not self.admin_key.isprintable()):
             raise ConfigError(f"admin_key must have at least {MIN_KEY} characters, all of them printable.")
         if self.log_format not in ("console", "json"):

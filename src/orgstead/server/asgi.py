@@ -22,9 +22,11 @@ from orgstead.identity.request import Answer
 from orgstead.identity.resources import own_audiences
 from orgstead.identity.server import AuthorizationServer
 from orgstead.server.admin import Admin
+from orgstead.server.agents import AgentDoor
 from orgstead.server.callers import Callers
 from orgstead.server.dataverse import VERSIONS, Dataverse
 from orgstead.server.feed import Feed, Unanswered, wants_feed
+from orgstead.server.forms import Forms
 from orgstead.server.http import (
     Receive,
     Scope,
@@ -84,6 +86,7 @@ class Application:
         own_urls: Sequence[str],
         dataverse: Dataverse,
         soap: SoapDoor,
+        agents: AgentDoor,
         authority: AuthorizationServer,
         callers: Callers,
         limits: Limits,
@@ -95,6 +98,8 @@ class Application:
         self._own_urls = tuple(own_urls)
         self._dataverse = dataverse
         self._soap = soap
+        self._agents = agents
+        self._forms = Forms(dataverse, callers, limits)
         self._authority = authority
         self._callers = callers
         self.limits = limits
@@ -125,6 +130,8 @@ class Application:
             elif self._soap.owns(raw):
                 with Visit(self.limits) as visit:
                     await self._soap.answer(scope, receive, send, raw, headers, self._at(origin), visit)
+            elif self._agents.owns(raw):
+                await self._agents.answer(self, scope, receive, send, headers, self._at(origin))
             else:
                 await self._other(scope, receive, send, raw, headers, origin)
         except ConnectionResetError:
@@ -284,6 +291,8 @@ class Application:
         answer = await self._admin.answer(method, path, headers, origin)
         if answer is None and self._authority.owns(path):
             answer = await self._sign_in(scope, receive, headers, origin)
+        if answer is None:
+            answer = await self._forms.answer(method, path, scope["query_string"], headers, self._at(origin))
         if answer is None:
             raise fault("ResourceNotFound", segment=raw[:100])
         await send_answer(send, answer.status, answer.headers, b"" if method == "HEAD" else answer.body)

@@ -72,6 +72,11 @@ class Dataverse:
         """What it asks."""
         return self._engine
 
+    @property
+    def unsupported(self) -> Unsupported:
+        """What was asked for in vain."""
+        return self._unsupported
+
     def names(self, schema: Schema) -> Names:
         """The name tables of the current schema."""
         if self._names.schema is not schema:

@@ -6,6 +6,7 @@ from orgstead.config import MEMORY, Config
 from orgstead.engine.copies import Copies
 from orgstead.identity.server import AuthorizationServer
 from orgstead.server.admin import Admin
+from orgstead.server.agents import AgentDoor
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
 from orgstead.server.dataverse import Dataverse
@@ -31,6 +32,7 @@ def with_plane(
     own_urls: Sequence[str],
     dataverse: Dataverse,
     soap: SoapDoor,
+    agents: AgentDoor,
     authority: AuthorizationServer,
     callers: Callers,
     limits: Limits,
@@ -47,7 +49,7 @@ def with_plane(
     keeper = Keeper(Copies(engine), gate, background, seed, starts=config.dev)
     admin = Admin(config, engine)
     application = Application(
-        config, own_urls, dataverse, soap, authority, callers, limits, admin, feed, keeper
+        config, own_urls, dataverse, soap, agents, authority, callers, limits, admin, feed, keeper
     )
     guard = Guard(config, own_urls)
     if not guard.is_open:
