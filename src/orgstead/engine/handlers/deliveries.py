@@ -114,8 +114,8 @@ def list_lanes(call: Call) -> Sequence[str]:
 def claim_deliveries(call: Call) -> Sequence[Mapping[str, Any]]:
     """Take for ``Host`` what is due: ``Free`` in all, and of each endpoint of ``Room`` from so many to so many.
 
-    What an endpoint does not need is left for those behind it. Answers the deliveries, each with its endpoint (None when
-    that has gone), body and headers.
+    What an endpoint does not need is left for those behind it. Answers the deliveries, each with its endpoint (None
+    when that has gone), body and headers.
     """
     table, host = call.schema.tables[JOBS], call.parameters["Host"]
     free: int = call.parameters["Free"]
