@@ -16,6 +16,7 @@ from orgstead.config import Config
 from orgstead.engine.context import SYSTEM
 from orgstead.model.messages import Execute
 from tests.parity.conftest import ORIGIN, Web, opened
+from tests.parity.test_parity_changes import table
 from tests.receiver import Post, Receiver, receiving
 
 HOST, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -72,33 +73,33 @@ def endpoint(web: Web, url: str, authtype: int = 4, authvalue: str = "a key") ->
     )
 
 
-def message(web: Web, name: str, table: str | None = None) -> dict[str, str]:
+def message(web: Web, name: str, of: str | None = None) -> dict[str, str]:
     (row,) = web.get(f"sdkmessages?$filter=name eq '{name}'&$select=sdkmessageid").rows
     found = {"sdkmessageid@odata.bind": f"/sdkmessages({row['sdkmessageid']})"}
-    if table is not None:
+    if of is not None:
         (row,) = web.get(
-            f"sdkmessagefilters?$filter=primaryobjecttypecode eq '{table}' and _sdkmessageid_value eq "
+            f"sdkmessagefilters?$filter=primaryobjecttypecode eq '{of}' and _sdkmessageid_value eq "
             f"{row['sdkmessageid']}&$select=sdkmessagefilterid"
         ).rows
         found["sdkmessagefilterid@odata.bind"] = f"/sdkmessagefilters({row['sdkmessagefilterid']})"
     return found
 
 
-def body_of_step(web: Web, to: str, name: str, table: str | None, **values: Any) -> dict[str, Any]:
+def body_of_step(web: Web, to: str, name: str, of: str | None, **values: Any) -> dict[str, Any]:
     return {
-        "name": f"{name} of {table}",
+        "name": f"{name} of {of}",
         "stage": 40,
         "mode": 1,
         "rank": 1,
         "supporteddeployment": 0,
         "eventhandler_serviceendpoint@odata.bind": f"/serviceendpoints({to})",
-        **message(web, name, table),
+        **message(web, name, of),
         **values,
     }
 
 
-def step(web: Web, to: str, name: str = "Create", table: str | None = "account", **values: Any) -> str:
-    return web.call("POST", "sdkmessageprocessingsteps", body_of_step(web, to, name, table, **values)).id
+def step(web: Web, to: str, name: str = "Create", of: str | None = "account", **values: Any) -> str:
+    return web.call("POST", "sdkmessageprocessingsteps", body_of_step(web, to, name, of, **values)).id
 
 
 def image(
@@ -176,6 +177,7 @@ def test_every_delivery_can_be_seen(web: Web, receiver: Receiver) -> None:
     assert row["milliseconds"] > 0
     assert (row["_serviceendpointid_value"], row["_sdkmessageprocessingstepid_value"]) == (to, of)
     assert row["_asyncoperationid_value"] == job_of(web, id)["asyncoperationid"]
+    assert row["_organizationid_value"] == web.get("WhoAmI").json["OrganizationId"]
 
 
 @pytest.mark.parametrize(
@@ -301,6 +303,20 @@ def test_a_system_job_that_has_succeeded_goes_when_its_step_says_so(web: Web, re
         pass
     assert web.get(f"asyncoperations?$filter=_regardingobjectid_value eq {id}").rows == []
     assert deliveries(web, id)[0]["succeeded"]
+
+
+def test_a_table_whose_rows_were_told_of_can_be_deleted(web: Web, receiver: Receiver) -> None:
+    made = web.call("POST", "EntityDefinitions", table("new_Told"))
+    assert made.status == 204, made.text
+    of = step(web, endpoint(web, receiver.url), "Create", "new_told")
+    job = job_of(web, web.make("new_tolds", new_name="Told"))["asyncoperationid"]
+    web.ended(job)
+    path = "EntityDefinitions(LogicalName='new_told')"
+    # Not while there is a step for it.
+    assert web.call("DELETE", path).fault == (405, "0x80040227")
+    assert web.call("DELETE", f"sdkmessageprocessingsteps({of})").status == 204
+    assert web.call("DELETE", path).status == 204
+    assert web.get(f"asyncoperations({job})").json["_regardingobjectid_value"] is None
 
 
 # -- failures ----------------------------------------------------------------------------------------------------

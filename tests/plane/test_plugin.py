@@ -188,6 +188,7 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
     code, said = run(tmp_path, "-p", "no:xdist", ini=ini, test_never=test)
     assert code == 1
     assert "postgresql://" in said
+    assert "Fatal Python error" not in said
 
 
 def test_no_server_outlives_a_run_that_is_killed(tmp_path: Path) -> None:

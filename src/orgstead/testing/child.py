@@ -16,7 +16,8 @@ def main() -> None:
 
 
 def _watch() -> None:
-    while sys.stdin.buffer.read(4096):
+    # Without a buffer, whose lock would be missed by an interpreter that ends meanwhile.
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -287,7 +287,7 @@ def _note(
         "messagename": message,
         "milliseconds": round(answered.seconds * 1000, 3),
         "mode": mode,
-        "organizationid": Ref("organization", call.caller.organization_id),
+        "organizationid": _organization(call),
         "primaryentityid": None if payload["row"] == NOBODY else payload["row"],
         "primaryentitytype": table,
         "response": answered.excerpt or None,
@@ -298,6 +298,12 @@ def _note(
         "versionnumber": call.unit.next_version(),
     }
     call.unit.insert(call.schema.tables[DELIVERIES], [row])
+
+
+def _organization(call: Call) -> Ref | None:
+    """Whoever runs this belongs to none."""
+    found = call.unit.find(call.schema.tables["organization"], {}, 1)
+    return Ref("organization", found[0]) if found else None
 
 
 def _there(call: Call, table: str, id: str) -> Ref | None:

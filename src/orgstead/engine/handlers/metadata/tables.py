@@ -226,13 +226,16 @@ def delete_entity(call: Call) -> Any:
 
 
 def _release(call: Call, rel: OneToMany) -> None:
-    """Delete the rows that go with those of the referenced table, or untie them."""
+    """Delete the rows that go with those of the referenced table, or untie them.
+
+    As the product's own work: whoever they belong to, and also where no user unties them, such as system jobs.
+    """
     table = call.schema.tables[rel.referencing]
     hop = ToOne(rel.referencing_attribute, rel.referenced)
     where = Condition(Field(rel.referenced_attribute, (hop,)), "not-null")
     query = Query(table=rel.referencing, columns=(table.primary_id,), where=where, page_size=1000)
     while True:
-        page = call.send(RetrieveMultiple(query=query)).page
+        page = call.send_as_system(RetrieveMultiple(query=query)).page
         if page is None or not page.rows:
             return
         place = next(
@@ -241,7 +244,7 @@ def _release(call: Call, rel: OneToMany) -> None:
         for row in page.rows:
             ref = Ref(rel.referencing, row[place])
             if rel.cascade.delete == "Cascade":
-                call.send(Delete(ref=ref))
+                call.send_as_system(Delete(ref=ref))
             else:
                 values = {rel.referencing_attribute: None}
-                call.send(Update(ref=ref, record=Record(table=rel.referencing, values=values)))
+                call.send_as_system(Update(ref=ref, record=Record(table=rel.referencing, values=values)))
