@@ -4,6 +4,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/event-framework
 """
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -260,6 +261,40 @@ def test_an_asynchronous_step_that_ends_its_process_fails_its_job_and_no_server(
     assert web.call("PATCH", f"accounts({id})", {"fax": "ends the process"}).status == 204
     (job,) = web.get(f"asyncoperations?$filter=_regardingobjectid_value eq {id}").rows
     assert web.ended(job["asyncoperationid"])["statuscode"] == 31
+
+
+def test_a_function_that_takes_its_time_holds_up_no_other(
+    tmp_path_factory: pytest.TempPathFactory, new_postgres_database: Callable[[], str]
+) -> None:
+    going, before = threading.Event(), set(org._steps)
+
+    @org.step("Update", "account", asynchronous=True, filtering={"telephone2"})
+    def slow(event: org.StepInvocation) -> None:
+        going.wait(30)
+
+    @org.step("Update", "contact", asynchronous=True, filtering={"telephone2"})
+    def quick(event: org.StepInvocation) -> None:
+        pass
+
+    def job(web: Web, path: str, id: str) -> str:
+        assert web.call("PATCH", f"{path}({id})", {"telephone2": "1"}).status == 204
+        (row,) = web.get(f"asyncoperations?$filter=_regardingobjectid_value eq {id}").rows
+        found: str = row["asyncoperationid"]
+        return found
+
+    try:
+        # On SQLite a function that has not come to its end keeps all others from writing.
+        with opened("postgres", tmp_path_factory, new_postgres_database) as here:
+            waiting = [job(here, "accounts", here.make("accounts", name="Slow")) for _ in range(3)]
+            assert (
+                here.ended(job(here, "contacts", here.make("contacts", lastname="Quick")))["statuscode"] == 30
+            )
+            states = {here.get(f"asyncoperations({each})").json["statecode"] for each in waiting}
+            going.set()
+            assert 3 not in states
+    finally:
+        for added in set(org._steps) - before:
+            org._steps.pop(added)
 
 
 def test_a_message_that_fails_leaves_no_asynchronous_step(web: Web) -> None:

@@ -154,7 +154,7 @@ def _queue(call: Call, passage: Passage, step: Step) -> None:
         values["regardingobjectid"] = Ref(event.table, passage.id)
     if step.endpoint is None:
         payload: Any = {"event": write_event(event)}
-        kind, lane, token = FUNCTION, "", _token(step.id, event)
+        kind, lane, token = FUNCTION, step.id, _token(step.id, event)
     else:
         parcel = call.outside.pack(outward(event, call.schema), call.schema)
         payload = {
