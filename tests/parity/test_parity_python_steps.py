@@ -13,7 +13,7 @@ import pytest
 
 from orgstead import extensions as org
 from orgstead.errors import Fault
-from tests.parity.conftest import Web, opened
+from tests.parity.conftest import ORIGIN, Web, opened
 
 # What steps have seen: stage, message, and whatever they note.
 seen: list[tuple[Any, ...]] = []
@@ -293,6 +293,40 @@ def test_a_function_that_takes_its_time_holds_up_no_other(
             going.set()
             assert 3 not in states
     finally:
+        for added in set(org._steps) - before:
+            org._steps.pop(added)
+
+
+def test_a_reset_does_not_wait_for_ever_for_a_function(
+    tmp_path_factory: pytest.TempPathFactory,
+    new_postgres_database: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orgstead.server.jobs.REST_SECONDS", 0.2)
+    began, going, before = threading.Event(), threading.Event(), set(org._steps)
+
+    @org.step("Update", "account", asynchronous=True, filtering={"telephone2"})
+    def slow(event: org.StepInvocation) -> None:
+        began.set()
+        going.wait(30)
+
+    try:
+        with opened("sqlite", tmp_path_factory, new_postgres_database) as here:
+            id = here.make("accounts", name="Slow")
+            here.call("PATCH", f"accounts({id})", {"telephone2": "1"})
+            (job,) = here.get(f"asyncoperations?$filter=_regardingobjectid_value eq {id}").rows
+            assert began.wait(30)
+            refused = here.call("POST", f"{ORIGIN}/_orgstead/reset", {})
+            assert (refused.status, refused.json["error"]["code"]) == (503, "busy")
+            assert not going.is_set()
+            assert here.get(f"accounts({id})").status == 200
+            going.set()
+            # It goes on as if nothing had been asked.
+            assert here.ended(job["asyncoperationid"])["statuscode"] == 30
+            assert here.call("POST", f"{ORIGIN}/_orgstead/reset", {}).status == 200
+            assert here.get(f"accounts({id})").status == 404
+    finally:
+        going.set()
         for added in set(org._steps) - before:
             org._steps.pop(added)
 

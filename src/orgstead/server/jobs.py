@@ -31,6 +31,8 @@ BEAT_SECONDS = 20.0
 # Jobs at a time, all in all and of one lane.
 ROOM = 4
 PER_LANE = 2
+# How long pieces of jobs are waited for when all rows are to be others.
+REST_SECONDS = 10.0
 
 
 class JobRunner:
@@ -71,13 +73,19 @@ class JobRunner:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._stop(None)
         await self._end(PATIENCE_SECONDS)
 
     async def _start(self) -> None:
-        loop = asyncio.get_running_loop()
         if self._callouts is not None:
             self._courier = Courier(self._engine, self._lanes, self._callouts, self._host)
             await self._courier.__aenter__()
+        self._known.clear()
+        self._suspects = ()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        loop = asyncio.get_running_loop()
 
         def wake() -> None:
             loop.call_soon_threadsafe(self._woken.set)
@@ -86,28 +94,43 @@ class JobRunner:
 
         self._engine.on_jobs = wake
         self._ended = False
-        self._known.clear()
-        self._suspects = ()
-        self._main = asyncio.create_task(self._run())
+        if self._main is None or self._main.done():
+            self._main = asyncio.create_task(self._run())
 
-    async def _end(self, patience: float) -> None:
+    async def _stop(self, seconds: float | None) -> bool:
+        """Begin nothing more, and wait for what runs; whether it has come to its end in time."""
         self._engine.on_jobs = None
         self._ended = True
         self._woken.set()
-        if self._main is not None:
-            await self._main
+        try:
+            async with asyncio.timeout(seconds):
+                if self._main is not None:
+                    await asyncio.wait((self._main,))
+                # With what it has begun last.
+                if self._running:
+                    await asyncio.wait(self._running)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _end(self, patience: float) -> None:
         if self._courier is not None:
             await self._courier.end(patience)
-        await asyncio.gather(*self._running)
         with suppress(Fault):
             await self._send("SeeHost", Gone=True)
 
     @asynccontextmanager
     async def at_rest(self) -> AsyncIterator[None]:
-        """Nothing of it runs inside of the block, and all rows may be others afterwards."""
+        """Nothing of it runs inside of the block, and all rows may be others afterwards.
+
+        Raises TimeoutError when a job does not come to the end of a piece.
+        """
         if self._main is None:
             yield
             return
+        if not await self._stop(REST_SECONDS):
+            self._go_on()
+            raise TimeoutError(f"A system job is still under way after {REST_SECONDS:g} seconds.")
         # What endpoints are just being told is about rows that are given up.
         await self._end(0.0)
         try:

@@ -43,7 +43,7 @@ class Resting(Protocol):
         """Come to an orderly end."""
 
     def at_rest(self) -> AbstractAsyncContextManager[None]:
-        """Does nothing inside of the block; all rows may be others after it."""
+        """Does nothing inside of the block; all rows may be others after it. Raises TimeoutError."""
 
 
 class Keeper:
@@ -116,7 +116,10 @@ class Keeper:
             raise Refused(409, "no_start", f"{self._without} Save a snapshot and restore that.")
         async with self._gate.shut(), AsyncExitStack() as resting:
             for each in self._background:
-                await resting.enter_async_context(each.at_rest())
+                try:
+                    await resting.enter_async_context(each.at_rest())
+                except TimeoutError as error:
+                    raise Refused(503, "busy", str(error)) from None
             try:
                 await asyncio.to_thread(self._copies.restore, name)
             except LookupError:
