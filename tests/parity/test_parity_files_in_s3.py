@@ -26,6 +26,8 @@ def s3() -> Iterator[tuple[str, ThreadedMotoServer]]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
+    # All servers of a process share what they keep.
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10).raise_for_status()
     requests.put(f"http://{host}:{port}/{BUCKET}", timeout=10).raise_for_status()
     yield f"http://{host}:{port}", server
     server.stop()

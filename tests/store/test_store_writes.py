@@ -287,10 +287,12 @@ def test_conditions_nested_in_one_another_too_often_are_a_coded_fault(
     for level in range(levels):
         where = wrap(where, level)
     plan = Plan(source=source, outputs=(Output("thingid", id, id.column),), where=where)
+    # A thousand is where Python's stack ends as it comes; other libraries make it longer.
+    expected = {"QueryTooComplex"} | ({None} if levels == 1_000 else set())
     for _ in range(2):
         with any_database.store.read() as unit:
-            assert refusal(partial(unit.fetch, plan, ())) == "QueryTooComplex"
-            assert refusal(partial(unit.count, plan, (), None)) == "QueryTooComplex"
+            assert refusal(partial(unit.fetch, plan, ())) in expected
+            assert refusal(partial(unit.count, plan, (), None)) in expected
             assert unit.find(source.table, {"thingid": guid(0)}) == []
 
 

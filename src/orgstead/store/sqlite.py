@@ -282,6 +282,8 @@ class SQLiteUnit(BaseUnit):
 
     def _for_larger_sums(self, error: apsw.SQLError) -> "SQLiteUnit":
         """The same transaction with texts whose sums do not overflow, when it is that what happened."""
+        if "Expression tree is too large" in str(error):
+            raise fault("QueryTooComplex", limit="the database") from error
         if "integer overflow" not in str(error) or self.statements is _larger_sums:
             raise error
         return SQLiteUnit(self._connection, _larger_sums)
