@@ -106,6 +106,16 @@ class Web:
         return f"{text} {next(self.numbers)}"
 
 
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def web(
     request: pytest.FixtureRequest,

@@ -14,7 +14,7 @@ import pytest
 from orgstead import extensions as org
 from orgstead.identity import hash_secret
 from orgstead.identity.development import PUBLIC_CLIENT_ID, TENANT_ID
-from tests.parity.conftest import ORIGIN, Web, opened
+from tests.parity.conftest import ORIGIN, Clock, Web, opened
 from tests.parity.soap import Row, Soap
 from tests.parity.test_parity_secured_columns import secure
 from tests.parity.test_parity_security import give_role, make_user
@@ -27,16 +27,6 @@ MODIFYING_USER, ROW_OWNER, FLOW_OWNER = 1, 2, 3
 OURS = ("ItemInternalId", "SdkMessage", "RunAsSystemUserId", "RowVersion")
 TABLE_NOT_FOUND = "0x80041102"
 SECRET = "sig=very-secret"
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 clock = Clock()

@@ -15,21 +15,11 @@ from orgstead.app import build_application, open_organisation
 from orgstead.config import Config
 from orgstead.engine.context import SYSTEM
 from orgstead.model.messages import Execute
-from tests.parity.conftest import ORIGIN, Web, opened
+from tests.parity.conftest import ORIGIN, Clock, Web, opened
 from tests.parity.test_parity_changes import table
 from tests.receiver import Post, Receiver, receiving
 
 HOST, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 clock = Clock()
