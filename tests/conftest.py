@@ -33,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[ROOT] = Path(worker["root"] if worker else tempfile.mkdtemp(prefix="orgstead-tests-"))
     config.stash[OWNER] = worker["owner"] if worker else os.getpid()
+    # Nor do their profiles.
+    os.environ["ORGSTEAD_CONFIG_DIR"] = str(config.stash[ROOT] / "no-profiles")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,6 +1,7 @@
 """The commands: ``orgstead serve``, ``init``, ``seed``, ``certs``, ``token``, ``config``, ``version``.
 
-Those that steer a running server are in ``testing.commands``, those of actions and agents in ``actions.commands``.
+Those that steer a running server are in ``testing.commands``, those of actions and agents in ``actions.commands``,
+those of rows, tables and profiles in ``terminal.commands``.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from orgstead import __version__
 from orgstead.actions.commands import COMMANDS as ACTIONS
 from orgstead.config import LIMITS, Config, ConfigError, read_config, redacted
 from orgstead.errors import Fault
+from orgstead.terminal.commands import COMMANDS as TERMINAL
 from orgstead.testing.commands import COMMANDS
 
 try:
@@ -76,7 +78,7 @@ def main() -> None:
     """An organisation of your own that speaks the Dynamics 365 protocols."""
 
 
-for each in (*COMMANDS, *ACTIONS):
+for each in (*TERMINAL, *COMMANDS, *ACTIONS):
     main.add_command(each)
 
 

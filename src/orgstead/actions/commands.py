@@ -2,10 +2,10 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -13,78 +13,56 @@ import msgspec
 
 from orgstead.actions.action import Action
 from orgstead.actions.toolkit import ELEVEN, TOOLKIT
-from orgstead.client import (
-    AsyncClient,
-    Browser,
-    Client,
-    ClientSecret,
-    ConfigurationError,
-    Connection,
-    Credential,
-    GivenToken,
-    TokenStore,
-    read_connection_string,
-    read_environment,
-)
+from orgstead.client import Browser, Client, ClientSecret, ConfigurationError, Credential, TokenStore
+from orgstead.terminal.connect import Target, target, to_connect
+from orgstead.terminal.profiles import directory
 
-__all__ = ["COMMANDS", "connection"]
+__all__ = ["COMMANDS"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_INPUT = 1024 * 1024
 
 _OPTIONS = (
-    click.option("--url", envvar="DATAVERSE_URL", help="The organisation: https://org12345.crm.dynamics.com"),
-    click.option("--client-id", help="Id of the application."),
+    click.option("--client-id", help="Id of the application, instead of a profile."),
     click.option("--client-secret", help="Its secret; without --sign-in it signs in by itself with that."),
     click.option("--tenant-id", help="The tenant; the organisation says it otherwise."),
     click.option("--authority", help="Who signs in; the organisation says it otherwise."),
-    click.option("--token", envvar="ORGSTEAD_TOKEN", help="A bearer token, instead of credentials."),
-    click.option("--connection-string", help="All of it as Dynamics developers write it."),
     click.option("--sign-in", is_flag=True, help="Sign in with a browser; what keeps it is kept encrypted."),
 )
 
 
 def _connected(command: F) -> F:
+    """Give a command the options of all commands to connect, and those of agents' settings, where no profile is."""
     for option in reversed(_OPTIONS):
         command = option(command)
-    return command
+    return to_connect(command)
 
 
-def connection(
+def _target(
     *,
-    url: str | None = None,
     client_id: str | None = None,
     client_secret: str | None = None,
     tenant_id: str | None = None,
     authority: str | None = None,
-    token: str | None = None,
-    connection_string: str | None = None,
     sign_in: bool = False,
-) -> Connection:
-    """What to connect to and how: by options, else by the environment. Raises ConfigurationError."""
-    if connection_string:
-        return read_connection_string(connection_string)
-    credential: Credential
-    if token:
-        credential = GivenToken(source=token)
-    elif sign_in:
-        store = TokenStore(Path(click.get_app_dir("orgstead")) / "tokens")
-        credential = Browser(store=store, client_secret=client_secret)
+    **given: Any,
+) -> Target:
+    """What to connect to and how. Raises ConfigurationError."""
+    credential: Credential | None = None
+    if sign_in:
+        credential = Browser(store=TokenStore(directory() / "tokens"), client_secret=client_secret)
         credential.client_id = client_id or credential.client_id
     elif client_id and client_secret:
         credential = ClientSecret(client_id=client_id, client_secret=client_secret)
-    else:
-        return read_environment(url=url)
-    if not url:
-        raise ConfigurationError("which organisation? Give --url, or set DATAVERSE_URL")
-    credential.tenant_id, credential.authority = tenant_id, authority
-    return Connection(url=url, credential=credential)
+    if credential is not None:
+        credential.tenant_id, credential.authority = tenant_id, authority
+    return target(credential=credential, **given)
 
 
-def _opened(given: Mapping[str, Any]) -> Connection:
+def _opened(given: Mapping[str, Any]) -> Target:
     try:
-        return connection(**given)
+        return _target(**given)
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from None
 
@@ -152,9 +130,9 @@ def run(name: str, arguments: tuple[str, ...], source: Any, **given: Any) -> Non
         sys.exit(1)
 
 
-def _client(found: Connection) -> Client:
+def _client(found: Target) -> Client:
     try:
-        return Client(found.url, found.credential)
+        return found.client()
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from None
 
@@ -233,17 +211,18 @@ def _tell(text: str) -> None:
 def _for_http(given: Mapping[str, Any], host: str) -> tuple[str, Credential | None]:
     """The organisation, and the credential of requests without a token: only this machine may use ours."""
     try:
-        found = connection(**given)
+        found = _target(**given)
     except ConfigurationError:
-        if not given["url"]:
+        address = given["url"] or os.environ.get("DATAVERSE_URL")
+        if not address:
             raise click.ClickException("Which organisation? Give --url, or set DATAVERSE_URL.") from None
-        return given["url"], None
+        return address, None
     return found.url, found.credential if host in LOOPBACK else None
 
 
-async def _stdio(server: Any, found: Connection, allow: str, actions: Any) -> None:
+async def _stdio(server: Any, found: Target, allow: str, actions: Any) -> None:
     try:
-        client = AsyncClient(found.url, found.credential)
+        client = found.async_client()
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from None
     async with client:

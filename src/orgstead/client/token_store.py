@@ -16,7 +16,7 @@ import msgspec
 
 from orgstead.client.errors import ConfigurationError
 
-__all__ = ["TokenStore"]
+__all__ = ["TokenStore", "write_private"]
 
 NONCE = 12
 PRIVATE = 0o600
@@ -53,7 +53,7 @@ class TokenStore:
             nonce = secrets.token_bytes(NONCE)
             sealed = self._cipher().encrypt(nonce, msgspec.json.encode(held), None)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            _write(self.path, nonce + sealed)
+            write_private(self.path, nonce + sealed)
 
     def _read(self) -> dict[str, str]:
         try:
@@ -86,7 +86,7 @@ class TokenStore:
             if not beside.exists():
                 beside.parent.mkdir(parents=True, exist_ok=True)
                 with contextlib.suppress(FileExistsError):
-                    _write(beside, base64.b64encode(secrets.token_bytes(32)), new=True)
+                    write_private(beside, base64.b64encode(secrets.token_bytes(32)), new=True)
             given = beside.read_text("ascii")
         try:
             key = base64.b64decode(given) if isinstance(given, str) else given
@@ -97,7 +97,7 @@ class TokenStore:
         return key
 
 
-def _write(path: Path, content: bytes, *, new: bool = False) -> None:
+def write_private(path: Path, content: bytes, *, new: bool = False) -> None:
     """Write a file that its owner alone may read, whole or not at all."""
     if new:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)

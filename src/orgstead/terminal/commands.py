@@ -1,0 +1,9 @@
+"""All commands of the terminal: importing their modules hangs them on their groups."""
+
+from orgstead.terminal import auth as _auth
+from orgstead.terminal.groups import api, auth, data, tables
+
+__all__ = ["COMMANDS"]
+
+_HUNG = (_auth,)
+COMMANDS = (auth, data, api, tables)
