@@ -109,6 +109,8 @@ def cell(value: Any) -> str:
             return "true" if value else "false"
         case datetime() | date():
             return str(plain(value))
+        case list() if value and all(type(each) is int for each in value):
+            return ",".join(map(str, value))  # several choices, as the service writes them
         case Mapping() | list() | tuple():
             return _json(value)
     return str(value)
