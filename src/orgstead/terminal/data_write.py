@@ -1,6 +1,5 @@
 """``orgstead data create``, ``update``, ``upsert`` and ``delete``."""
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -11,7 +10,7 @@ from orgstead.terminal.connect import connected
 from orgstead.terminal.data_read import show
 from orgstead.terminal.failures import Failure, failure_of
 from orgstead.terminal.groups import data
-from orgstead.terminal.output import json_option, say, write_json
+from orgstead.terminal.output import json_option, say, sure, write_json
 from orgstead.terminal.values import Typing, read_data
 
 __all__: list[str] = []
@@ -161,7 +160,7 @@ def delete(
         return
     typing = Typing(client, table)
     found = typing.key(str(key))
-    _sure(f"Delete {typing.shape.name} {key} at {client.url}?", yes)
+    sure(f"Delete {typing.shape.name} {key} at {client.url}?", yes)
     client.records.delete(table, found, if_match=if_match)
     if as_json:
         write_json({"table": table, "key": found, "deleted": 1})
@@ -174,7 +173,7 @@ def _delete_many(client: Client, table: str, where: str, yes: bool, as_json: boo
     asked = client.query(shape.name).where(raw(where))
     count = asked.count()
     if count:
-        _sure(f"Delete {count:,} rows of {shape.name} at {client.url}?", yes)
+        sure(f"Delete {count:,} rows of {shape.name} at {client.url}?", yes)
     failures: list[RowFailure] = []
     done = failed = 0
     # In the order of the ids, so that what is gone moves no page.
@@ -200,12 +199,3 @@ def _delete_many(client: Client, table: str, where: str, yes: bool, as_json: boo
 def _failure(failure: RowFailure) -> Mapping[str, Any]:
     shown = failure_of(failure.error, as_json=True)
     return {"id": str(failure.row), "code": shown.code, "message": shown.message}
-
-
-def _sure(question: str, yes: bool) -> None:
-    """Ask. Raises UsageError where nobody can be asked, Abort for a no."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("Nobody can be asked here: --yes deletes without.")
-    click.confirm(question, abort=True, err=True)

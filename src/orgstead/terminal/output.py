@@ -18,7 +18,7 @@ import msgspec
 from orgstead.client.values import encode, plain
 from orgstead.terminal.aligned import settled, write_table
 
-__all__ = ["FORMS", "cell", "csv_cell", "forms", "json_option", "say", "write_json", "write_rows"]
+__all__ = ["FORMS", "cell", "csv_cell", "forms", "json_option", "say", "sure", "write_json", "write_rows"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMS = ("table", "json", "jsonl", "csv")
@@ -44,6 +44,15 @@ def forms(command: F) -> F:
 def say(text: str) -> None:
     """Tell the person something that is no result: on standard error."""
     click.echo(text, err=True)
+
+
+def sure(question: str, yes: bool) -> None:
+    """Ask, unless ``yes``. Raises UsageError where nobody can be asked, Abort for a no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked here: give --yes.")
+    click.confirm(question, abort=True, err=True)
 
 
 def _json(value: Any) -> str:

@@ -18,7 +18,7 @@ from orgstead.client import Client, ConfigurationError, Ref
 from orgstead.client.literals import guid
 from orgstead.client.values import decode
 
-__all__ = ["Typing", "read_data", "split_pair"]
+__all__ = ["FALSE", "TRUE", "Typing", "read_data", "read_source", "read_time", "split_pair"]
 
 MAX_DATA = 16 * 1024 * 1024
 LOOKUPS = frozenset({"Customer", "Lookup", "Owner"})
@@ -44,10 +44,8 @@ def split_pair(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def read_data(given: str | None) -> dict[str, Any]:
-    """A JSON object: as it is given, of the file behind an ``@``, or for ``-`` of standard input. Raises UsageError."""
-    if given is None:
-        return {}
+def read_source(given: str) -> bytes:
+    """What is given as it is, in the file behind an ``@``, or for ``-`` on standard input. Raises UsageError."""
     if given == "-":
         content = click.get_binary_stream("stdin").read(MAX_DATA + 1)
     elif given.startswith("@"):
@@ -57,6 +55,14 @@ def read_data(given: str | None) -> dict[str, Any]:
         content = given.encode()
     if len(content) > MAX_DATA:
         raise click.UsageError(f"--data has at most {MAX_DATA:,} bytes.")
+    return content
+
+
+def read_data(given: str | None) -> dict[str, Any]:
+    """A JSON object of a source. Raises UsageError."""
+    if given is None:
+        return {}
+    content = read_source(given)
     try:
         found = decode(content)
     except ValueError as error:
@@ -134,7 +140,7 @@ class Typing:
             if kind in NUMBERS:
                 return NUMBERS[kind](text)
             if kind == "DateTime":
-                return _time(text)
+                return read_time(text)
             if kind == "Uniqueidentifier":
                 return guid(text)
         except (ValueError, InvalidOperation, ConfigurationError):
@@ -194,7 +200,7 @@ class Typing:
         return found
 
 
-def _time(text: str) -> datetime | date | str:
+def read_time(text: str) -> datetime | date | str:
     """A day, or a time with its zone. Raises ValueError."""
     if len(text) == 10:
         return date.fromisoformat(text)
