@@ -62,7 +62,7 @@ class Operations:
 
 
 def read_operations(client: Client) -> Operations:
-    """Ask for the document and read it. Raises what a request raises, ConfigurationError for what is no such document."""
+    """Ask for the document and read it. Raises what a request raises, ConfigurationError for something else."""
     answer = client.request("GET", "$metadata", headers={"Accept": "application/xml"})
     content = answer.content
     # A document type could hold entities that unfold without end.

@@ -51,7 +51,7 @@ def create(client: Client, schema_name: str, columns: tuple[str, ...], as_json: 
     """Make a table, whose name begins with the prefix of a publisher.
 
     \b
-    orgstead tables create new_Boat new_Length:decimal new_Built:date "new_Colour:choice=Red|Blue" new_Owner:lookup=account
+    orgstead tables create new_Boat new_Length:decimal "new_Colour:choice=Red|Blue" new_Owner:lookup=account
     """
     specs = [_spec(each) for each in columns]
     kinds: dict[str, Any] = {

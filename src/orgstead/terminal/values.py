@@ -5,7 +5,8 @@ alone where there is one table to look into. Nothing behind the equals sign empt
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -23,13 +24,7 @@ __all__ = ["FALSE", "TRUE", "Typing", "read_data", "read_source", "read_time", "
 MAX_DATA = 16 * 1024 * 1024
 LOOKUPS = frozenset({"Customer", "Lookup", "Owner"})
 CHOICES = frozenset({"Picklist", "State", "Status"})
-NUMBERS: Mapping[str, Callable[[str], Any]] = {
-    "BigInt": int,
-    "Decimal": Decimal,
-    "Double": float,
-    "Integer": int,
-    "Money": Decimal,
-}
+INTEGERS, EXACT = frozenset({"BigInt", "Integer"}), frozenset({"Decimal", "Money"})
 TRUE, FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 ELSEWHERE = frozenset({"File", "Image", "PartyList", "CalendarRules", "ManagedProperty"})
 _NEXT_PAIR = re.compile(r",(?=[A-Za-z_][A-Za-z0-9_]*=)")
@@ -47,7 +42,7 @@ def split_pair(text: str) -> tuple[str, str]:
 def read_source(given: str) -> bytes:
     """What is given as it is, in the file behind an ``@``, or for ``-`` on standard input. Raises UsageError."""
     if given == "-":
-        content = click.get_binary_stream("stdin").read(MAX_DATA + 1)
+        content: bytes = sys.stdin.buffer.read(MAX_DATA + 1)
     elif given.startswith("@"):
         with Path(given[1:]).open("rb") as file:
             content = file.read(MAX_DATA + 1)
@@ -137,8 +132,12 @@ class Typing:
                 f"{name} is a column of type {kind}, which no text can be: see 'orgstead data upload'."
             )
         try:
-            if kind in NUMBERS:
-                return NUMBERS[kind](text)
+            if kind in INTEGERS:
+                return int(text)
+            if kind in EXACT:
+                return Decimal(text)
+            if kind == "Double":
+                return float(text)
             if kind == "DateTime":
                 return read_time(text)
             if kind == "Uniqueidentifier":
