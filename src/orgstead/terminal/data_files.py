@@ -14,8 +14,10 @@ from orgstead.terminal.values import Typing
 __all__: list[str] = []
 
 
-def _ref(client: Client, table: str, key: str) -> Ref:
+def _ref(client: Client, table: str, key: str, column: str | None = None) -> Ref:
     typing = Typing(client, table)
+    if column is not None:
+        typing.kind(column)
     return Ref(typing.shape.name, typing.key(key))
 
 
@@ -39,7 +41,9 @@ def upload(
     client: Client, table: str, key: str, column: str, file: Path, file_name: str | None, as_json: bool
 ) -> None:
     """Put a file into a file or image column of a row."""
-    size = client.files.upload(_ref(client, table, key), column, file, file_name=file_name or file.name)
+    size = client.files.upload(
+        _ref(client, table, key, column), column, file, file_name=file_name or file.name
+    )
     if as_json:
         write_json({"table": table, "column": column, "file_name": file_name or file.name, "size": size})
     else:
@@ -69,7 +73,7 @@ def download(
 
     Without FILE it lands here under the name that it was uploaded with. A download that was interrupted goes on.
     """
-    row = _ref(client, table, key)
+    row = _ref(client, table, key, column)
     if file == "-":
         for piece in client.files.read(row, column, full_image=full_image):
             sys.stdout.buffer.write(piece)

@@ -33,6 +33,7 @@ class _Asked:
 
     rows: Iterable[Record]
     columns: Sequence[str] | None = None
+    select: Sequence[str] = ()
     expand: Sequence[Expand] = ()
     total: Callable[[], int] | None = None
 
@@ -96,8 +97,12 @@ def query(
     if form in ("json", "jsonl"):
         shown: Iterator[Mapping[str, Any]] = (wire_row(each, annotations=told) for each in cut)
     else:
-        shown = (as_flat(each, formatted=bool(formatted), expand=asked.expand) for each in cut)
+        shown = (
+            as_flat(each, formatted=bool(formatted), select=asked.select, expand=asked.expand) for each in cut
+        )
     number = write_rows(shown, form=form, columns=asked.columns, exact=exact)
+    if not number and form == "table":
+        say("No rows.")
     if count and asked.total is not None:
         say(f"{number} of {asked.total()} rows.")
     elif cut.more and top is None:
@@ -144,7 +149,9 @@ def _table(
         made = made.with_annotations()
     if limit is not None:
         made = made.top(limit)
-    return _Asked(rows=made, columns=flat_columns(select, expand), expand=expand, total=made.count)
+    return _Asked(
+        rows=made, columns=flat_columns(select, expand), select=select, expand=expand, total=made.count
+    )
 
 
 def _built(client: Client, table: str, where: str | None, given: Mapping[str, Any]) -> Query[Any]:
@@ -246,9 +253,8 @@ def show(
     if as_json:
         write_json(wire_row(record, annotations=annotations or formatted))
         return
-    flat = as_flat(record, formatted=formatted, expand=expand)
-    order = [*(each for each in names if each in flat), *(each for each in flat if each not in names)]
-    texts = [(name, cell(flat[name])) for name in order]
+    flat = as_flat(record, formatted=formatted, select=names, expand=expand)
+    texts = [(name, cell(value)) for name, value in flat.items()]
     click.echo(pairs(texts, always=frozenset(names)))
 
 

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
@@ -34,11 +35,16 @@ def forms(command: F) -> F:
         click.option("--json", "form", flag_value="json", help="Print a JSON array."),
         click.option("--jsonl", "form", flag_value="jsonl", help="Print a JSON object in each line."),
         click.option("--csv", "form", flag_value="csv", help="Print CSV."),
-        click.option("--table", "form", flag_value="table", default="table", hidden=True),
     )
+
+    @wraps(command)
+    def run(*arguments: Any, form: str | None, **given: Any) -> Any:
+        return command(*arguments, form=form or "table", **given)
+
+    made: Any = run
     for option in reversed(options):
-        command = option(command)
-    return command
+        made = option(made)
+    return made  # type: ignore[no-any-return]
 
 
 def say(text: str) -> None:

@@ -34,8 +34,13 @@ def _bare(value: Any) -> Any:
     return value
 
 
-def as_flat(record: Record, *, formatted: bool, expand: Sequence[Expand] = ()) -> dict[str, Any]:
-    """A record by plain names, the columns of an expanded row as ``lookup.column``; with formatted values or typed."""
+def as_flat(
+    record: Record, *, formatted: bool, select: Sequence[str] = (), expand: Sequence[Expand] = ()
+) -> dict[str, Any]:
+    """A record by plain names, the columns of an expanded row as ``lookup.column``; with formatted values or typed.
+
+    With ``select`` only these columns of its own, in this order, and what is expanded.
+    """
     texts = record.formatted if formatted else {}
     expanded = {each.navigation: each for each in expand}
     made: dict[str, Any] = {}
@@ -44,13 +49,22 @@ def as_flat(record: Record, *, formatted: bool, expand: Sequence[Expand] = ()) -
         if name in expanded and value is None:
             made.update({f"{name}.{plain_name(column)}": None for column in expanded[name].select})
         elif isinstance(value, Record):
-            inner = as_flat(value, formatted=formatted)
+            wanted = expanded.get(name)
+            inner = as_flat(
+                value,
+                formatted=formatted,
+                select=wanted.select if wanted else (),
+                expand=wanted.expand if wanted else (),
+            )
             made.update({f"{name}.{column}": each for column, each in inner.items()})
         elif isinstance(value, list) and any(isinstance(each, Record) for each in value):
             made[name] = [wire_row(each) if isinstance(each, Record) else each for each in value]
         else:
             made[plain_name(name)] = value
-    return made
+    if not select:
+        return made
+    own = {plain_name(each): made.get(plain_name(each)) for each in select}
+    return {**own, **{name: each for name, each in made.items() if name.partition(".")[0] in expanded}}
 
 
 def flat_columns(select: Sequence[str], expand: Sequence[Expand]) -> list[str] | None:

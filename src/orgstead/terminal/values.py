@@ -157,9 +157,10 @@ class Typing:
         labels = self._choices(name)
         found = [value for value, label in labels.items() if label.casefold() == text.casefold()]
         if len(found) != 1:
-            known = ", ".join(f"{value} {label}" for value, label in list(labels.items())[:20])
+            near = get_close_matches(text, labels.values(), n=3) or list(labels.values())[:5]
             raise click.UsageError(
-                f"{name} has {'no' if not found else 'two'} choices {text[:60]!r}: {known}."
+                f"{name} has {'no choice' if not found else 'several choices'} {text[:60]!r}; there are "
+                f"{', '.join(near)}…: 'orgstead tables choices {self.shape.name} {name}' lists them."
             )
         return found[0]
 
