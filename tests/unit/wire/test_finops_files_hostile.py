@@ -114,6 +114,8 @@ def zipped(*members: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members:
             archive.writestr(name, data)
+            # The library warns of names that are there twice.
+            archive.NameToInfo.clear()
     return file.getvalue()
 
 
@@ -170,7 +172,6 @@ def claiming_members() -> bytes:
     return data[:at] + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65535, 65535, 2**32 - 1, 0, 0)
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize(
     ("data", "name"),
     [
@@ -281,7 +282,7 @@ def elements(count: int) -> BinaryIO:
 @pytest.mark.parametrize(("made", "form"), [(delimited, CSV), (elements, XML)])
 def test_memory_does_not_grow_with_the_rows(made: Callable[[int], BinaryIO], form: SourceFormat) -> None:
     peaks = []
-    for count in (2_000, 40_000):
+    for count in (10_000, 50_000):
         file = made(count)
         tracemalloc.start()
         try:

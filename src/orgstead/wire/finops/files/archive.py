@@ -7,6 +7,7 @@ the package next may be less careful.
 import re
 import struct
 import zipfile
+import zlib
 from typing import BinaryIO
 
 from orgstead.errors import Fault, fault
@@ -102,7 +103,7 @@ class MemberFile:
         """Up to ``size`` bytes; empty at the end."""
         try:
             return self._file.read(size)
-        except (zipfile.BadZipFile, zipfile.zlib.error, EOFError, ValueError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
             raise bad_archive(f"{self._name[:100]!r}: {str(error)[:100] or 'it is cut off'}") from None
 
     def close(self) -> None:

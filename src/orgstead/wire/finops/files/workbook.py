@@ -9,16 +9,15 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import BinaryIO
-
-from lxml import etree
 
 from orgstead.errors import Fault, fault
 from orgstead.wire.finops.files.archive import MemberFile, open_archive
 from orgstead.wire.finops.files.delimited import stated_columns
 from orgstead.wire.finops.files.formats import SourceFormat
 from orgstead.wire.finops.files.shapes import LIMITS, Cell, FileRow, FileRows, Limits
-from orgstead.wire.finops.files.xml_rows import Element, local_name, prolog
+from orgstead.wire.finops.files.xml_rows import Element, local_name, prolog, pulled
 
 __all__ = ["read_workbook"]
 
@@ -69,34 +68,20 @@ def _elements(file: MemberFile, wanted: frozenset[str]) -> Iterator[Element]:
     """The elements of a part with these local names, each let go of when the next is asked for."""
     first = file.read(CHUNK)
     prolog(first)
-    parser = etree.XMLPullParser(
-        events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
-        remove_comments=True, remove_pis=True, collect_ids=False,
-    )  # fmt: skip
     depth = 0
-    chunk = first
-    while True:
-        try:
-            parser.feed(chunk) if chunk else parser.close()
-            events = list(parser.read_events())
-        except (etree.XMLSyntaxError, ValueError) as error:
-            raise _bad(str(error)[:200]) from None
-        for event, element in events:
-            if event == "start":
-                depth += 1
-                if depth > MAX_DEPTH:
-                    raise fault("DataFileTooLarge", limit=f"{MAX_DEPTH} levels of elements")
-                continue
-            depth -= 1
-            if local_name(element) in wanted:
-                yield element
-                element.clear(keep_tail=False)
-                parent = element.getparent()
-                if parent is not None:
-                    parent.remove(element)
-        if not chunk:
-            return
-        chunk = file.read(CHUNK)
+    for begins, element in pulled(chain((first,), iter(lambda: file.read(CHUNK), b""))):
+        if begins:
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise fault("DataFileTooLarge", limit=f"{MAX_DEPTH} levels of elements")
+            continue
+        depth -= 1
+        if local_name(element) in wanted:
+            yield element
+            element.clear()
+            parent = element.getparent()
+            if parent is not None:
+                parent.remove(element)
 
 
 def _sheet(archive: zipfile.ZipFile, parts: Mapping[str, str], wanted: str) -> tuple[str, datetime]:

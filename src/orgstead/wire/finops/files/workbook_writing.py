@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import BinaryIO
 
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]
 
 from orgstead.errors import fault
 from orgstead.wire.finops.files.delimited import cell_text

@@ -8,15 +8,15 @@ https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/dev
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from lxml import etree
 
-from orgstead.errors import Fault, fault
+from orgstead.errors import fault
 from orgstead.wire.finops.files.formats import SourceFormat
 from orgstead.wire.finops.files.shapes import LIMITS, Cell, FileRow, FileRows, Limits
 
-__all__ = ["Element", "local_name", "prolog", "read_xml"]
+__all__ = ["Element", "local_name", "prolog", "pulled", "read_xml"]
 
 CHUNK = 65536
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -77,39 +77,41 @@ def _rows(chunks: Iterator[bytes], form: SourceFormat, limits: Limits) -> Iterat
             yield row
 
 
-def _records(chunks: Iterator[bytes], limits: Limits) -> Iterator[Element]:
+def pulled(chunks: Iterator[bytes]) -> Iterator[tuple[bool, Element]]:
+    """The elements of a document, each when it begins (true) and when it has ended. Raises DataFileMalformed."""
     parser = etree.XMLPullParser(
         events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
         remove_comments=True, remove_pis=True, collect_ids=False,
     )  # fmt: skip
-    depth = elements = 0
-    root: Element | None = None
     for chunk in chain(chunks, (b"",)):
         try:
             parser.feed(chunk) if chunk else parser.close()
             events = list(parser.read_events())
         except (etree.XMLSyntaxError, ValueError) as error:
-            raise _broken(error) from None
+            reason = str(getattr(error, "msg", None) or error)[:200].rstrip(".")
+            raise fault("DataFileMalformed", reason=reason) from None
         for event, element in events:
-            if event == "start":
-                depth, elements = depth + 1, elements + 1
-                if depth > limits.depth:
-                    raise fault("DataFileTooLarge", limit=f"{limits.depth} levels of elements")
-                if elements > limits.elements:
-                    raise fault("DataFileTooLarge", limit=f"{limits.elements} elements of one record")
-                root = element if root is None else root
-                continue
-            depth -= 1
-            if depth == 1:
-                yield element
-                elements = 0
-                parent = element.getparent()
-                if parent is not None:
-                    parent.remove(element)
+            # No other kind of event was asked for.
+            yield event == "start", cast(Element, element)
 
 
-def _broken(error: Exception) -> Fault:
-    return fault("DataFileMalformed", reason=str(getattr(error, "msg", None) or error)[:200].rstrip("."))
+def _records(chunks: Iterator[bytes], limits: Limits) -> Iterator[Element]:
+    depth = elements = 0
+    for begins, element in pulled(chunks):
+        if begins:
+            depth, elements = depth + 1, elements + 1
+            if depth > limits.depth:
+                raise fault("DataFileTooLarge", limit=f"{limits.depth} levels of elements")
+            if elements > limits.elements:
+                raise fault("DataFileTooLarge", limit=f"{limits.elements} elements of one record")
+            continue
+        depth -= 1
+        if depth == 1:
+            yield element
+            elements = 0
+            parent = element.getparent()
+            if parent is not None:
+                parent.remove(element)
 
 
 def _flat(record: Element, parent: int, before: int, form: SourceFormat, limits: Limits) -> Iterator[FileRow]:
