@@ -10,6 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
+from orgstead.model.dataentities import DataEntity, DataRelation
 from orgstead.model.steps import Step
 
 __all__ = [
@@ -285,7 +286,7 @@ class Noted:
 class Schema:
     """All definitions at one version. Look-ups by other names than the logical one belong to the wires.
 
-    ``steps`` are those that are enabled, by id. ``history`` has the changes of definitions by their ids, as far as they
+    ``steps`` are those that are enabled, by id; ``entities`` likewise, by their public names. ``history`` has the changes of definitions by their ids, as far as they
     are remembered: all that are younger than the version ``forgotten``.
     """
 
@@ -296,6 +297,7 @@ class Schema:
     choices: Mapping[str, Choice] = field(default_factory=dict)
     apis: Mapping[str, CustomApi] = field(default_factory=dict)
     steps: Mapping[str, Step] = field(default_factory=dict)
+    entities: Mapping[str, DataEntity] = field(default_factory=dict)
     history: Mapping[str, Noted] = field(default_factory=dict)
     forgotten: int = 0
 
@@ -313,9 +315,10 @@ class Schema:
         choices: Mapping[str, Choice | None] | None = None,
         apis: Mapping[str, CustomApi | None] | None = None,
         steps: Mapping[str, Step | None] | None = None,
+        entities: Mapping[str, DataEntity | None] | None = None,
     ) -> "Schema":
         """The next version, with the given definitions put in, or taken out where the value is None."""
-        return replace(
+        new = replace(
             self,
             version=self.version + 1,
             tables=_merged(self.tables, tables),
@@ -324,7 +327,14 @@ class Schema:
             choices=_merged(self.choices, choices),
             apis=_merged(self.apis, apis),
             steps=_merged(self.steps, steps),
+            entities=_merged(self.entities, entities),
         )
+        # What was worked out from relationships stands as long as they do.
+        kept = (() if one_to_many else ("referencing", "referenced"), () if many_to_many else ("crossing",))
+        new.__dict__.update(
+            {name: self.__dict__[name] for names in kept for name in names if name in self.__dict__}
+        )
+        return new
 
     @cached_property
     def referencing(self) -> Mapping[str, tuple[OneToMany, ...]]:
@@ -340,6 +350,29 @@ class Schema:
     def crossing(self) -> Mapping[str, tuple[ManyToMany, ...]]:
         """Per table, its N:N relationships."""
         return _grouped(self.many_to_many.values(), lambda r: {r.entity1: 0, r.entity2: 0})
+
+    @cached_property
+    def collections(self) -> Mapping[str, DataEntity]:
+        """The data entities by their public collection names."""
+        return {entity.collection: entity for entity in self.entities.values()}
+
+    @cached_property
+    def mapped(self) -> Mapping[str, tuple[DataEntity, ...]]:
+        """The data entities of each table."""
+        found: dict[str, list[DataEntity]] = {}
+        for entity in self.entities.values():
+            found.setdefault(entity.table, []).append(entity)
+        return {table: tuple(each) for table, each in found.items()}
+
+    @cached_property
+    def constrained(self) -> Mapping[str, tuple[tuple[DataEntity, DataRelation], ...]]:
+        """Per table, the relations of its data entities whose lookups follow from other values of a row."""
+        found: dict[str, list[tuple[DataEntity, DataRelation]]] = {}
+        for entity in self.entities.values():
+            for relation in entity.relations.values():
+                if relation.constraints and not relation.many:
+                    found.setdefault(entity.table, []).append((entity, relation))
+        return {table: tuple(each) for table, each in found.items()}
 
     def lookup_relationship(self, table: str, column: str, target: str) -> OneToMany | None:
         """The 1:N relationship behind ``table.column`` towards ``target``."""
