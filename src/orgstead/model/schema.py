@@ -286,8 +286,9 @@ class Noted:
 class Schema:
     """All definitions at one version. Look-ups by other names than the logical one belong to the wires.
 
-    ``steps`` are those that are enabled, by id; ``entities`` likewise, by their public names. ``history`` has the changes of definitions by their ids, as far as they
-    are remembered: all that are younger than the version ``forgotten``.
+    ``steps`` are those that are enabled, by id; ``entities`` likewise, by their public names. ``history`` has the
+    changes of definitions by their ids, as far as they are remembered: all that are younger than the version
+    ``forgotten``.
     """
 
     version: int

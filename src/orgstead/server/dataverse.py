@@ -23,14 +23,15 @@ from orgstead.server.callers import IMPERSONATION
 from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
 from orgstead.server.uploads import receive_upload
-from orgstead.wire.odata.batch import Answer, ChangeSet, Part, read_batch, write_batch
 from orgstead.wire.odata.decode import decode
 from orgstead.wire.odata.files import Upload, read_upload
 from orgstead.wire.odata.headers import check_headers
 from orgstead.wire.odata.names import Names
-from orgstead.wire.odata.prefer import parse_prefer
-from orgstead.wire.odata.request import Operation, Request
-from orgstead.wire.odata.response import VERSION, Reply, failure
+from orgstead.wire.odata.request import Request
+from orgstead.wire.odata.response import failure
+from orgstead.wire.odatav4.batch import Answer, ChangeSet, Part, read_batch, write_batch
+from orgstead.wire.odatav4.prefer import parse_prefer
+from orgstead.wire.odatav4.reply import VERSION, Operation, Reply
 
 __all__ = ["VERSIONS", "Dataverse"]
 

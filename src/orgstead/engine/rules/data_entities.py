@@ -130,7 +130,7 @@ def _entity_row(call: Call, change: Change) -> dict[str, Any]:
 # -- what they define --------------------------------------------------------------------------------------------
 @hook("Create", "Update", "Delete", stage=40, applies=_is(ENTITIES, *PARTS))
 def define_entity(call: Call, change: Change) -> None:
-    """What the rows say now is the data entity from now on; raises InvalidDefinition when they contradict each other."""
+    """What the rows say now is the data entity from now on; raises InvalidDefinition where they make no sense."""
     own = change.table.logical_name == ENTITIES
     owner = change.after(OWNER)
     id = change.id if own else owner.id if isinstance(owner, Ref) else ""

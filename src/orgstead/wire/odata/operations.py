@@ -18,9 +18,10 @@ from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
 from orgstead.model.types import is_guid
 from orgstead.wire.definitions.vocabulary import COMPLEX_TYPES, properties_of
-from orgstead.wire.odata.names import Names
-from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment
-from orgstead.wire.odata.payload import Origin, decode_object, decode_record, read_reference
+from orgstead.wire.odata.names import NAMESPACE, Names
+from orgstead.wire.odata.payload import Origin, decode_record, read_reference
+from orgstead.wire.odatav4.body import decode_object
+from orgstead.wire.odatav4.paths import Alias, Segment
 
 __all__ = ["decode_operation"]
 
