@@ -53,11 +53,7 @@ class Dataverse(Operations[Request]):
         super().__init__(engine, lanes)
         self._unsupported = unsupported
         self._names = Names(engine.schema)
-        self._shipped: Mapping[str, Signature] = {
-            name: handler.signature
-            for name, handler in engine.registry.handlers.items()
-            if handler.signature is not None
-        }
+        self._shipped = engine.registry.signatures()
         self._signatures = {**self._shipped, **_custom(engine.schema)}
 
     @property
