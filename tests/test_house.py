@@ -81,6 +81,7 @@ DATACLASS_EXCEPTIONS: Mapping[str, tuple[frozenset[str], str]] = {
     "engine.scope.State": (frozenset({"frozen", "kw_only"}), "gathers parameters while a plan is made"),
     "engine.registry.Registry": (frozenset({"kw_only"}), "it has one field"),
     "model.dataentities.DataEntity": (frozenset({"slots"}), "keeps its cached properties"),
+    "model.dataentities.EntityIndex": (frozenset({"slots"}), "keeps its cached properties"),
     "model.plan": (frozenset({"kw_only"}), "terms of a tree, which read better without names"),
     "model.query": (frozenset({"kw_only"}), "terms of a tree, which read better without names"),
     "model.record.Page": (frozenset({"frozen"}), "is filled while its rows are read"),

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-__all__ = ["NO_YES", "DataEntity", "DataField", "DataRelation", "EnumMember", "EnumType", "FieldKind"]
+from orgstead.errors import fault
+
+__all__ = [
+    "NO_YES", "DataEntity", "DataField", "DataRelation", "EntityIndex", "EnumMember", "EnumType", "FieldKind",
+]  # fmt: skip
 
 FieldKind = Literal["String", "Int32", "Int64", "Real", "Boolean", "Date", "DateTime", "Guid", "Enum"]
 
@@ -126,7 +130,44 @@ class DataEntity:
         """The fields by their names in lower case: files of data management name them in any case."""
         return {name.lower(): each for name, each in self.fields.items()}
 
+    def check_mandatory(self, given: Mapping[str, object]) -> None:
+        """Raises MandatoryField when a new row, as values by public names, lacks a field that it has to have.
+
+        The company need not be given: it is the caller's then.
+        """
+        for field in self.fields.values():
+            if field.mandatory and field.column != self.company and given.get(field.name) in (None, ""):
+                raise fault("MandatoryField", field=field.label)
+
     @cached_property
     def key_fields(self) -> tuple[DataField, ...]:
         """The fields of the key, in order."""
         return tuple(self.fields[name] for name in self.key)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EntityIndex:
+    """Data entities, found by other things than their names."""
+
+    entities: tuple[DataEntity, ...]
+
+    @cached_property
+    def collections(self) -> Mapping[str, DataEntity]:
+        """The data entities by their public collection names."""
+        return {entity.collection: entity for entity in self.entities}
+
+    @cached_property
+    def mapped(self) -> Mapping[str, tuple[DataEntity, ...]]:
+        """The data entities of each table."""
+        tables = {entity.table: () for entity in self.entities}
+        return {table: tuple(each for each in self.entities if each.table == table) for table in tables}
+
+    @cached_property
+    def constrained(self) -> Mapping[str, tuple[tuple[DataEntity, DataRelation], ...]]:
+        """Per table, the relations of its data entities whose lookups follow from other values of a row."""
+        found: dict[str, list[tuple[DataEntity, DataRelation]]] = {}
+        for entity in self.entities:
+            for relation in entity.relations.values():
+                if relation.constraints and not relation.many:
+                    found.setdefault(entity.table, []).append((entity, relation))
+        return {table: tuple(each) for table, each in found.items()}

@@ -10,7 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
-from orgstead.model.dataentities import DataEntity, DataRelation
+from orgstead.model.dataentities import DataEntity, EntityIndex
 from orgstead.model.steps import Step
 
 __all__ = [
@@ -353,27 +353,9 @@ class Schema:
         return _grouped(self.many_to_many.values(), lambda r: {r.entity1: 0, r.entity2: 0})
 
     @cached_property
-    def collections(self) -> Mapping[str, DataEntity]:
-        """The data entities by their public collection names."""
-        return {entity.collection: entity for entity in self.entities.values()}
-
-    @cached_property
-    def mapped(self) -> Mapping[str, tuple[DataEntity, ...]]:
-        """The data entities of each table."""
-        found: dict[str, list[DataEntity]] = {}
-        for entity in self.entities.values():
-            found.setdefault(entity.table, []).append(entity)
-        return {table: tuple(each) for table, each in found.items()}
-
-    @cached_property
-    def constrained(self) -> Mapping[str, tuple[tuple[DataEntity, DataRelation], ...]]:
-        """Per table, the relations of its data entities whose lookups follow from other values of a row."""
-        found: dict[str, list[tuple[DataEntity, DataRelation]]] = {}
-        for entity in self.entities.values():
-            for relation in entity.relations.values():
-                if relation.constraints and not relation.many:
-                    found.setdefault(entity.table, []).append((entity, relation))
-        return {table: tuple(each) for table, each in found.items()}
+    def entity_index(self) -> EntityIndex:
+        """The data entities by other things than their names."""
+        return EntityIndex(entities=tuple(self.entities.values()))
 
     def lookup_relationship(self, table: str, column: str, target: str) -> OneToMany | None:
         """The 1:N relationship behind ``table.column`` towards ``target``."""

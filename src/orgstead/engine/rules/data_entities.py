@@ -304,7 +304,7 @@ def _relation(
 @hook("Create", stage=20, applies=lambda table: not table.is_private, rank=-6)
 def fill_company(call: Call, change: Change) -> None:
     """A row that has to be one of a company and says of none is one of the caller's."""
-    for entity in call.schema.mapped.get(change.table.logical_name, ()):
+    for entity in call.schema.entity_index.mapped.get(change.table.logical_name, ()):
         if entity.company is not None and change.values.get(entity.company) is None:
             change.values[entity.company] = call.caller.company
 
@@ -316,7 +316,7 @@ def follow_constraints(call: Call, change: Change) -> None:
 
     Raises RelatedNotFound when there is none and the relation needs one.
     """
-    for entity, relation in call.schema.constrained.get(change.table.logical_name, ()):
+    for entity, relation in call.schema.entity_index.constrained.get(change.table.logical_name, ()):
         rel = call.schema.one_to_many.get(relation.relationship)
         related = call.schema.entities.get(relation.related)
         if rel is None or related is None:
