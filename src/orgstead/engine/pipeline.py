@@ -69,9 +69,8 @@ class Engine:
         self.messages: Mapping[str, SdkMessage] = {
             each.name: each
             for each in sdk_messages(
-                (name, handler.writes, handler.signature.bound)
-                for name, handler in self.registry.handlers.items()
-                if handler.signature is not None
+                (name, self.registry.handlers[name].writes, signature.bound)
+                for name, signature in self.registry.signatures().items()
             )
         }
         self._publishing = threading.Lock()

@@ -189,6 +189,14 @@ class Registry:
             raise fault("UnknownMessage", name=name)
         return handler
 
+    def signatures(self, *, entities: bool = False) -> Mapping[str, Signature]:
+        """The signatures of the messages that have one by their names: of Dataverse, or those of data entities."""
+        return {
+            name: handler.signature
+            for name, handler in self.handlers.items()
+            if handler.signature is not None and bool(handler.signature.entity) == entities
+        }
+
     def names(self) -> Sequence[str]:
         """All names, sorted."""
         return sorted(self.handlers)

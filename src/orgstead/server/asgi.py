@@ -43,7 +43,8 @@ from orgstead.server.limits import Limits
 from orgstead.server.soap import Origin, SoapDoor
 from orgstead.server.visits import LEFT, Visit
 from orgstead.wire.odata.files import CHUNK_BYTES
-from orgstead.wire.odata.response import Reply, dump, failure
+from orgstead.wire.odata.response import failure
+from orgstead.wire.odatav4.reply import Reply, dump
 
 __all__ = ["COMMON", "CORS", "Application"]
 
