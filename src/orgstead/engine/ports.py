@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from orgstead.model.content import Content
+from orgstead.model.dataentities import DataEntity
 from orgstead.model.endpoints import Answered, Endpoint, Parcel
 from orgstead.model.events import Event, RowEvent
 from orgstead.model.plan import Plan
@@ -13,7 +15,7 @@ from orgstead.model.record import Ref
 from orgstead.model.schema import Schema, Table
 
 __all__ = [
-    "Blobs", "BudgetExceeded", "Clock", "Outside", "QueryText", "RolledBack", "Snapshot", "Snapshots", "Store",
+    "Blobs", "BudgetExceeded", "Clock", "DataFiles", "DataMember", "DataRow", "DataSource", "Outside", "QueryText", "RolledBack", "Snapshot", "Snapshots", "Store",
     "UnitOfWork",
 ]  # fmt: skip
 
@@ -51,6 +53,14 @@ class UnitOfWork(Protocol):
 
     def update(self, table: Table, id: str, values: Mapping[str, Any]) -> bool:
         """Set columns of one row; False when it is not there."""
+
+    def find_many(
+        self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> list[str | None]:
+        """For each of many tuples of values of these columns, none of them null, the id of a row that has them."""
+
+    def update_many(self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Set these columns of many rows, each given by its id and then its values."""
 
     def delete(self, table: Table, ids: Sequence[str]) -> int:
         """Remove rows by id; how many there were."""
@@ -187,6 +197,72 @@ class Outside(Protocol):
 
     def post(self, endpoint: Endpoint, parcel: Parcel) -> Answered:
         """Post to an endpoint and wait, in a thread that may wait, for what becomes of it."""
+
+
+class DataRow(Protocol):
+    """A row of a file as values of an entity: its number from 1, and what is wrong with it alone."""
+
+    @property
+    def number(self) -> int:
+        """Its place among the rows of the file, from 1."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Canonical values by public names of fields."""
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What is wrong with this row."""
+
+
+class DataMember(Protocol):
+    """A file of a data package."""
+
+    @property
+    def name(self) -> str:
+        """The entity that it has rows of."""
+
+    @property
+    def file(self) -> str:
+        """Its name in the package."""
+
+    @property
+    def source_format(self) -> str:
+        """The name of its format."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSource:
+    """A file of rows of an entity. ``key`` names who reads it; ``member`` is its name in a package.
+
+    ``fields`` pairs columns with public names of fields; without any a column is the field of its name. ``style`` is
+    the text of an XSLT 1.0 style sheet that makes the file what is read.
+    """
+
+    key: str
+    content: Content
+    format: str
+    entity: DataEntity
+    member: str | None = None
+    fields: Sequence[tuple[str, str]] = ()
+    style: str | None = None
+
+
+class DataFiles(Protocol):
+    """Files of data management, in the formats that it knows.
+
+    What cannot be read raises DataFileMalformed, DataFileEmpty, DataFileEncoding, DataFileColumns, DataFileTooLarge,
+    DataFormatUnsupported, DataPackageInvalid, DataTransformFailed.
+    """
+
+    def members(self, content: Content) -> Sequence[DataMember]:
+        """The files of a data package, in the order in which they are worked on."""
+
+    def read(self, source: DataSource, after: int, limit: int) -> Sequence[DataRow]:
+        """Up to ``limit`` rows behind the row ``after``, cheaply when that is where the same source was left."""
+
+    def leave(self, key: str) -> None:
+        """Read no more of a source."""
 
 
 class QueryText(Protocol):
