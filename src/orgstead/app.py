@@ -71,6 +71,7 @@ from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
 from orgstead.server.callouts import Callouts
 from orgstead.server.connector import ConnectorDoor
+from orgstead.server.datafiles import DataReaders
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.directory import RowDirectory
 from orgstead.server.discovery import Discovery
@@ -143,6 +144,7 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
         functions=functions(),
         steps=Steps(steps()),
         outside=Endpoints(callouts),
+        data_files=DataReaders(),
         shared=config.database_url is not None,
     )
     directory = RowDirectory(engine)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orgstead.model.content import Content
-from orgstead.model.dataentities import DataEntity
 from orgstead.model.endpoints import Answered, Endpoint, Parcel
 from orgstead.model.events import Event, RowEvent
 from orgstead.model.plan import Plan
@@ -200,7 +199,7 @@ class Outside(Protocol):
 
 
 class DataRow(Protocol):
-    """A row of a file as values of an entity: its number from 1, and what is wrong with it alone."""
+    """A row of a file: its number from 1, its values, and what is wrong with it alone."""
 
     @property
     def number(self) -> int:
@@ -208,7 +207,7 @@ class DataRow(Protocol):
 
     @property
     def values(self) -> Mapping[str, Any]:
-        """Canonical values by public names of fields."""
+        """Texts, and what else the format has, by columns."""
 
     @property
     def problems(self) -> Sequence[str]:
@@ -233,18 +232,15 @@ class DataMember(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSource:
-    """A file of rows of an entity. ``key`` names who reads it; ``member`` is its name in a package.
+    """A file of rows. ``key`` names who reads it; ``member`` is its name in a package.
 
-    ``fields`` pairs columns with public names of fields; without any a column is the field of its name. ``style`` is
-    the text of an XSLT 1.0 style sheet that makes the file what is read.
+    ``style`` is the text of an XSLT 1.0 style sheet that makes the file what is read.
     """
 
     key: str
     content: Content
     format: str
-    entity: DataEntity
     member: str | None = None
-    fields: Sequence[tuple[str, str]] = ()
     style: str | None = None
 
 
@@ -258,8 +254,13 @@ class DataFiles(Protocol):
     def members(self, content: Content) -> Sequence[DataMember]:
         """The files of a data package, in the order in which they are worked on."""
 
-    def read(self, source: DataSource, after: int, limit: int) -> Sequence[DataRow]:
-        """Up to ``limit`` rows behind the row ``after``, cheaply when that is where the same source was left."""
+    def read(
+        self, source: DataSource, after: int, limit: int
+    ) -> tuple[Sequence[str] | None, Sequence[DataRow]]:
+        """The columns that a file states for all of its rows, None where each states its own, and some rows.
+
+        They are up to ``limit`` rows behind the row ``after``, had cheaply where the same source was left there.
+        """
 
     def leave(self, key: str) -> None:
         """Read no more of a source."""

@@ -20,6 +20,7 @@ from orgstead.engine.datamanagement.jobs import project_entities
 from orgstead.engine.datamanagement.messages import KIND, message_content, show_message
 from orgstead.engine.datamanagement.staging import mark_done, mark_wrong, stage, staged_rows
 from orgstead.engine.datamanagement.target import transfer
+from orgstead.engine.datamanagement.values import Fields
 from orgstead.engine.handlers.rows import Writing
 from orgstead.engine.jobs import CANCELED, SUCCEEDED, Task, kind
 from orgstead.engine.ports import DataSource
@@ -180,11 +181,13 @@ def _stage(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
         return _staged(call, id, at, entities)
     part = entities[at["at"]]
     own = part["orgstead_dataexecutionentityid"]
-    source = _source(call, id, message, part)
+    source, fields = _source(call, id, message, part)
     if not at["row"]:
         show_entity(call, own, stagingstatus=int(dm.Execution.Executing), startedon=call.now)
-    rows = call.data_files.read(source, at["row"], CHUNK)
-    wrong = stage(call, own, ((row.number, row.values, row.problems) for row in rows))
+    columns, rows = call.data_files.read(source, at["row"], CHUNK)
+    if columns is not None and not at["row"]:
+        fields.check(columns)
+    wrong = stage(call, own, fields.read(columns, rows))
     counts = {
         "stagingrecords": part["stagingrecords"] + len(rows),
         "stagingerrors": part["stagingerrors"] + wrong,
@@ -214,8 +217,10 @@ def _staged(call: Call, id: str, at: dict[str, Any], entities: list[dict[str, An
     return {**at, "phase": "write", "at": 0, "row": 0}
 
 
-def _source(call: Call, id: str, message: Mapping[str, Any], part: Mapping[str, Any]) -> DataSource:
-    """What is read of a file. Raises DataJobEntity when the entity has gone meanwhile."""
+def _source(
+    call: Call, id: str, message: Mapping[str, Any], part: Mapping[str, Any]
+) -> tuple[DataSource, Fields]:
+    """What is read of a file, and as what. Raises DataJobEntity when the entity has gone meanwhile."""
     entity = find_entity(call.schema, part["entityname"])
     own = call.unit.get(
         call.schema.tables[dm.PROJECT_ENTITIES], part["projectentityid"], ("fieldmapping", "xslt")
@@ -223,15 +228,14 @@ def _source(call: Call, id: str, message: Mapping[str, Any], part: Mapping[str, 
     if entity is None or own is None:
         raise fault("DataJobEntity", project="of this message", entity=part["entityname"])
     whole = message_content(call, message)
-    return DataSource(
+    source = DataSource(
         key=f"{id} {part['orgstead_dataexecutionentityid']}",
         content=whole,
         format=FORMATS[part["sourceformat"]],
-        entity=entity,
         member=part["filename"] if message["entityname"] is None else None,
-        fields=_mapping(own["fieldmapping"]),
         style=own["xslt"],
     )
+    return source, Fields(entity, call.schema.tables[entity.table], _mapping(own["fieldmapping"]))
 
 
 def _mapping(text: str | None) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from orgstead.engine.columns import check_columns
 from orgstead.engine.handlers.rows import Writing, check_required, stored_values
 from orgstead.engine.hooks import Change
 from orgstead.errors import Fault
-from orgstead.model.messages import Upsert
+from orgstead.model.messages import Create, Upsert
 from orgstead.model.privileges import privilege_name
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
@@ -65,7 +65,9 @@ def _together(call: Writing, table: Table, rows: Sequence[Mapping[str, Any]]) ->
     return not any(isinstance(value, Ref) for row in rows for value in row.values())
 
 
-def _single(table: Table, key: tuple[str, ...], row: Mapping[str, Any]) -> Upsert:
+def _single(table: Table, key: tuple[str, ...], row: Mapping[str, Any]) -> Upsert | Create:
+    if any(row[name] is None for name in key):
+        return Create(record=Record(table=table.logical_name, values=row))
     if key == (table.primary_id,):
         ref = Ref(table.logical_name, str(row[table.primary_id]))
     else:
@@ -96,7 +98,7 @@ def _runs(rows: Sequence[Mapping[str, Any]], key: tuple[str, ...]) -> Iterator[t
     start = 0
     for place, row in enumerate(rows):
         values = tuple(_folded(row[name]) for name in key)
-        if values in seen:
+        if values in seen and None not in values:
             yield start, place
             start, seen = place, set()
         seen.add(values)
@@ -111,7 +113,7 @@ def _folded(value: Any) -> Any:
 def _write(
     call: Writing, table: Table, key: tuple[str, ...], rows: Sequence[dict[str, Any]], start: int
 ) -> Written:
-    found = call.unit.find_many(table, key, [[row[name] for name in key] for row in rows])
+    found = _found(call, table, key, rows)
     version = call.unit.next_version(len(rows))
     stamped = "versionnumber" in table.columns
     new: list[Mapping[str, Any]] = []
@@ -145,6 +147,20 @@ def _write(
     for names, lines in changed.items():
         call.unit.update_many(table, names, lines)
     return Written(created=len(new), updated=len(rows) - len(new))
+
+
+def _found(
+    call: Writing, table: Table, key: tuple[str, ...], rows: Sequence[Mapping[str, Any]]
+) -> Sequence[str | None]:
+    """The ids of the rows that are there; one whose key is not whole is new."""
+    keys = [[row[name] for name in key] for row in rows]
+    whole = [place for place, values in enumerate(keys) if None not in values]
+    if len(whole) == len(rows):
+        return call.unit.find_many(table, key, keys)
+    found: list[str | None] = [None] * len(rows)
+    for place, id in zip(whole, call.unit.find_many(table, key, [keys[each] for each in whole]), strict=True):
+        found[place] = id
+    return found
 
 
 class _placed:

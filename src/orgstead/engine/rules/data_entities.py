@@ -310,7 +310,14 @@ def fill_company(call: Call, change: Change) -> None:
 
 
 # -- lookups that follow from other values -----------------------------------------------------------------------
-@hook("Create", "Update", stage=20, applies=lambda table: not table.is_private, rank=-5)
+@hook(
+    "Create",
+    "Update",
+    stage=20,
+    applies=lambda table: not table.is_private,
+    rank=-5,
+    ahead=lambda schema, table: table.logical_name not in schema.constrained,
+)
 def follow_constraints(call: Call, change: Change) -> None:
     """A lookup that a relation of a data entity goes along leads to the row with the same values.
 
