@@ -14,6 +14,7 @@ from typing import Any
 from orgstead.config import MEMORY, Config, ConfigError
 from orgstead.engine import rules
 from orgstead.engine.copies import PinnedBlobs
+from orgstead.engine.datamanagement import faulty as data_faulty
 from orgstead.engine.datamanagement import messages as data_messages
 from orgstead.engine.datamanagement import processing as data_processing
 from orgstead.engine.handlers import (
@@ -96,8 +97,8 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, changes, data_messages, data_processing, deletion, deliveries, downloads, emails, files, jobs, later, lists,
-    merge, metadata, notes, organization, queues, roles, rules, sales, service, sharing, sweep, teams, times, tools,
+    bulk, changes, data_faulty, data_messages, data_processing, deletion, deliveries, downloads, emails, files, jobs,
+    later, lists, merge, metadata, notes, organization, queues, roles, rules, sales, service, sharing, sweep, teams, times, tools,
 )  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from orgstead.model.record import Ref
 from orgstead.model.schema import Schema, Table
 
 __all__ = [
-    "Blobs", "BudgetExceeded", "Clock", "DataFiles", "DataMember", "DataRow", "DataSource", "Outside", "QueryText", "RolledBack", "Snapshot", "Snapshots", "Store",
-    "UnitOfWork",
+    "Blobs", "BudgetExceeded", "Clock", "DataFiles", "DataMember", "DataRow", "DataSource", "Outside",
+    "QueryText", "RolledBack", "Snapshot", "Snapshots", "Store", "UnitOfWork",
 ]  # fmt: skip
 
 # Seconds since 1970 in UTC; the admin plane may set and advance it.

@@ -20,7 +20,16 @@ from orgstead.errors import Fault, fault
 from orgstead.model.content import Content
 from orgstead.model.messages import Execute
 from orgstead.server.callers import Callers
-from orgstead.server.http import Receive, Scope, Send, body_parts, read_body, send_answer, send_stream
+from orgstead.server.http import (
+    Receive,
+    Scope,
+    Send,
+    body_parts,
+    read_body,
+    send_answer,
+    send_parts,
+    send_stream,
+)
 from orgstead.server.lanes import Lanes
 from orgstead.server.soap import Origin
 from orgstead.wire.finops.connector import (
@@ -31,6 +40,7 @@ from orgstead.wire.finops.connector import (
     read_address,
     sent_headers,
 )
+from orgstead.wire.finops.errors import error_columns, error_lines
 from orgstead.wire.odata.response import failure
 
 __all__ = ["ConnectorDoor"]
@@ -106,8 +116,7 @@ class ConnectorDoor:
                 content = await self._run(caller, "OpenDataMessageFile", {"MessageId": asked.id})
                 await self._send(send, content, extra)
             case _:
-                content = await self._run(caller, "OpenDataMessageErrors", {"MessageId": asked.id})
-                await self._send(send, content, extra)
+                await self._send_errors(send, caller, asked.id, extra)
 
     async def _run(self, caller: Caller, name: str, parameters: Mapping[str, Any]) -> Any:
         (result,) = await self._lanes.run(Job((Execute(name=name, parameters=parameters),), caller))
@@ -148,6 +157,37 @@ class ConnectorDoor:
                 await asyncio.to_thread(blobs.delete, key)
             raise
         return id
+
+    async def _send_errors(self, send: Send, caller: Caller, id: str, extra: list[tuple[str, str]]) -> None:
+        parts = self._errors(caller, id)
+        name, first = await asyncio.to_thread(next, parts)
+        headers = (
+            ("Content-Type", "text/csv; charset=utf-8"),
+            (
+                "Content-Disposition",
+                f"attachment; filename*=UTF-8''{quote(f'errors of {name}.csv', safe='')}",
+            ),
+            *extra,
+        )
+        await send_parts(send, 200, headers, first, (part for _, part in parts))
+
+    def _errors(self, caller: Caller, id: str) -> Iterator[tuple[str, bytes]]:
+        """The name of a message's file, and lines of what is wrong with it, a page at a time."""
+        place: Any = None
+        columns: list[str] = []
+        more = True
+        while more:
+            parameters = {"MessageId": id, "After": place}
+            (result,) = self._engine.run(
+                [Execute(name="ListDataMessageErrors", parameters=parameters)], caller
+            )
+            page = result.value
+            first = place is None
+            if first:
+                columns = error_columns(page)
+            yield page["Name"] or "", error_lines(page, columns, first=first)
+            place = page["Next"]
+            more = place is not None
 
     async def _send(self, send: Send, content: Content, extra: list[tuple[str, str]]) -> None:
         parts: Iterator[bytes] = content.chunks(0, content.size)

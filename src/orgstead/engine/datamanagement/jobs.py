@@ -15,11 +15,12 @@ from orgstead.model.plan import AllOf, Col, Output, Param, Plan, Sort, Source, T
 from orgstead.model.schema import Table
 from orgstead.model.types import is_guid
 
-__all__ = ["Admitted", "admit", "project_entities"]
+__all__ = ["Admitted", "admit", "company_named", "project_entities"]
 
 # What is compared with when there is nothing to compare with.
 NOBODY = "00000000-0000-0000-0000-000000000000"
 MAX_ENTITIES = 1000
+MAX_COMPANY = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,19 @@ def admit(call: Call, operation: dm.Operation) -> Admitted:
     project_id = job["projectid"].id
     project = call.unit.get(call.schema.tables[dm.PROJECTS], project_id) or {}
     return Admitted(id=given, job=job, project_id=project_id, project=project)
+
+
+def company_named(call: Call, company: str) -> str:
+    """A company as it writes itself; raises DataCompanyNotFound."""
+    entity = call.schema.collections.get("LegalEntities")
+    if entity is None or len(company) > MAX_COMPANY:
+        raise fault("DataCompanyNotFound", company=company[:50])
+    table, column = call.schema.tables[entity.table], entity.key_fields[0].column
+    found = call.unit.find(table, {column: company}, 1)
+    row = call.unit.get(table, found[0], (column,)) if found else None
+    if row is None:
+        raise fault("DataCompanyNotFound", company=company[:50])
+    return str(row[column])
 
 
 def project_entities(call: Call, project_id: str) -> list[dict[str, Any]]:

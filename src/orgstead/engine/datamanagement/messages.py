@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from orgstead.engine.access import check_row
-from orgstead.engine.datamanagement.jobs import admit, project_entities
+from orgstead.engine.datamanagement.jobs import admit, company_named, project_entities
 from orgstead.engine.files import note_pieces, pieces_of
 from orgstead.engine.jobs import enqueue
 from orgstead.engine.registry import OPEN, Call, handles
@@ -26,7 +26,7 @@ from orgstead.model.types import is_guid
 
 __all__ = [
     "KIND", "LANE", "ack_message", "admit_message", "dequeue_message", "enqueue_message", "message_content",
-    "message_status", "open_download", "open_message_file", "put_message", "show_message",
+    "message_status", "open_download", "open_message_file", "put_message", "read_message", "show_message",
 ]  # fmt: skip
 
 # The jobs that work on messages, and what they share: files must not hold up what else there is to do.
@@ -82,6 +82,8 @@ def admit_message(call: Call) -> Mapping[str, Any]:
                 "DataJobEntity", project=admitted.project.get("name"), entity=asked[:100] or "without a name"
             )
     company = call.parameters.get("Company") or admitted.job["company"]
+    if company is not None:
+        company = company_named(call, company)
     return {"Entity": entity, "Company": company, "InOrder": bool(admitted.job["processinorder"])}
 
 
@@ -117,17 +119,17 @@ def enqueue_message(call: Call) -> str:
 @handles("GetDataMessageStatus", privilege=OPEN, writes=False)
 def message_status(call: Call) -> str:
     """The status of the message ``MessageId`` by its name. Raises DataMessageNotFound, PrivilegeDenied."""
-    return dm.Message(_message(call)["messagestatus"]).name
+    return dm.Message(read_message(call)["messagestatus"]).name
 
 
-def _message(call: Call) -> dict[str, Any]:
-    """The message of the parameter ``MessageId``, if the caller may read it."""
-    given = str(call.parameters["MessageId"]).strip().strip('"{}').lower()
+def read_message(call: Call, right: str = "Read", id: str | None = None) -> dict[str, Any]:
+    """A message, that of the parameter ``MessageId`` by default. Raises DataMessageNotFound, PrivilegeDenied."""
+    given = str(call.parameters["MessageId"] if id is None else id).strip().strip('"{}').lower()
     table = call.schema.tables[dm.MESSAGES]
     row = call.unit.get(table, given) if is_guid(given) else None
     if row is None:
         raise fault("DataMessageNotFound", id=given[:50])
-    check_row(call, "Read", table, row)
+    check_row(call, right, table, row)
     return row
 
 
@@ -241,7 +243,7 @@ def open_download(call: Call) -> Content:
 @handles("OpenDataMessageFile", privilege=OPEN, writes=False)
 def open_message_file(call: Call) -> Content:
     """The file of the message ``MessageId`` as it came or is fetched. Raises DataMessageNotFound, PrivilegeDenied."""
-    row = _message(call)
+    row = read_message(call)
     if row["contentid"] is None:
         raise fault("DataMessageNotFound", id=row["orgstead_datamessageid"])
     return message_content(call, row)

@@ -53,7 +53,8 @@ ABOUT_FILES = frozenset({
     "DataFormatUnsupported", "DataPackageInvalid", "DataTransformFailed", "DataJobEntity",
 })  # fmt: skip
 ENDED = frozenset({
-    dm.Message.Processed, dm.Message.PreProcessingError, dm.Message.ProcessedWithErrors, dm.Message.PostProcessingFailed,
+    dm.Message.Processed, dm.Message.PreProcessingError, dm.Message.ProcessedWithErrors,
+    dm.Message.PostProcessingFailed,
 })  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def process_message(call: Call, task: Task) -> Any:
     message = call.unit.get(call.schema.tables[dm.MESSAGES], id)
     if message is None:
         return None
-    at = task.progress or {"phase": "begin"}
+    at = task.progress or task.payload.get("again") or {"phase": "begin"}
     try:
         match at["phase"]:
             case "begin":

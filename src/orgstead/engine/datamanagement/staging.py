@@ -15,9 +15,10 @@ from orgstead.model import datamanagement as dm
 from orgstead.model.plan import AllOf, Col, Output, Param, Plan, Sort, Source, Test
 from orgstead.model.schema import Table
 
-__all__ = ["Staged", "mark_done", "mark_wrong", "stage", "staged_rows", "wrong_rows"]
+__all__ = ["Staged", "mark_done", "mark_wrong", "stage", "staged_rows", "try_again", "wrong_rows"]
 
 MAX_TEXT = 4000
+AT_ONCE = 5000
 # Decimals are numbers digit by digit, in both directions.
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -85,6 +86,17 @@ def _rows(table: Table) -> Plan:
         order=(Sort(columns[1]), Sort(columns[0])),
         limit=Param(3),
     )  # fmt: skip
+
+
+def try_again(call: Call, entity: str) -> int:
+    """Let rows that are wrong count as those that nobody has looked at; how many there were."""
+    table, after, count = call.schema.tables[dm.STAGING], 0, 0
+    plan, status = _rows(table), int(dm.Transfer.Error)
+    while found := call.unit.fetch(plan, [entity, after, status, AT_ONCE]):
+        lines = [(row[0], int(dm.Transfer.NotStarted), None) for row in found]
+        call.unit.update_many(table, ("transferstatus", "errormessage"), lines)
+        after, count = found[-1][1], count + len(found)
+    return count
 
 
 def mark_done(call: Call, ids: Sequence[str]) -> None:

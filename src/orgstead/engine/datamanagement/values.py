@@ -20,8 +20,8 @@ __all__ = ["Fields", "Unfit"]
 
 # Makes the canonical value of a column of a value that is not empty; raises Unfit.
 Read = Callable[[Any], Any]
-# A column of a file, the public name of the field that it fills, and how.
-Step = tuple[str, str, Read]
+# A column of a file, the public name of the field that it fills, how, and whether it may not be empty.
+Step = tuple[str, str, Read, bool]
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,12})?)?(Z|[+-]\d\d:\d\d)?)?")
 # What the language en-us has, which data management takes unless a format says otherwise.
@@ -64,7 +64,7 @@ class Fields:
         steps, unknown = self._plan(tuple(columns))
         if unknown:
             raise fault("DataFileColumns", reason=f"{self._entity.label} has no field {_listed(unknown)}")
-        there = {name for _, name, _ in steps}
+        there = {name for _, name, _, _ in steps}
         company = self._entity.company_field
         missing = [
             field.name
@@ -88,10 +88,11 @@ class Fields:
             field = None if name is None else self._entity.folded.get(name.lower())
             if field is None:
                 unknown.append(column)
-            elif any(other == field.name for _, other, _ in steps):
+            elif any(other == field.name for _, other, _, _ in steps):
                 raise fault("DataFileColumns", reason=f"two columns fill the field {field.name}")
             else:
-                steps.append((column, field.name, _reader(self._entity, field, self._table)))
+                needed = field.mandatory and field != self._entity.company_field
+                steps.append((column, field.name, _reader(self._entity, field, self._table), needed))
         if len(self._plans) >= MAX_PLANS:
             self._plans.clear()
         self._plans[columns] = steps, unknown
@@ -112,10 +113,12 @@ class Fields:
             if unknown:
                 problems.append(f"there is no field {_listed(unknown)}")
             values: dict[str, Any] = {}
-            for column, name, read in steps:
+            for column, name, read, needed in steps:
                 value = given[column]
                 if value is None or value == "":
                     values[name] = None
+                    if needed:
+                        problems.append(f"{name} must be filled in")
                     continue
                 try:
                     values[name] = read(value)

@@ -55,6 +55,14 @@ def _together(call: Writing, table: Table, rows: Sequence[Mapping[str, Any]]) ->
     """Whether rules and rights are such that many rows can be written by one statement."""
     if not all(call.hooks.ahead(call, table, event) for event in ("Create", "Update")):
         return False
+    # Lookups that follow from other values: all of those have to be among what is written.
+    needed = {
+        entity.fields[near].column
+        for entity, relation in call.schema.constrained.get(table.logical_name, ())
+        for near, _ in relation.constraints
+    }
+    if needed and not all(needed <= row.keys() for row in rows):
+        return False
     caller = call.caller
     if not caller.administrator:
         for right in ("Create", "Write"):
