@@ -14,6 +14,7 @@ from typing import Any
 from orgstead.config import MEMORY, Config, ConfigError
 from orgstead.engine import rules
 from orgstead.engine.copies import PinnedBlobs
+from orgstead.engine.datamanagement import exports as data_exports
 from orgstead.engine.datamanagement import faulty as data_faulty
 from orgstead.engine.datamanagement import messages as data_messages
 from orgstead.engine.datamanagement import processing as data_processing
@@ -72,7 +73,7 @@ from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
 from orgstead.server.callouts import Callouts
 from orgstead.server.connector import ConnectorDoor
-from orgstead.server.datafiles import DataReaders
+from orgstead.server.datafiles import DataFileStore
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.directory import RowDirectory
 from orgstead.server.discovery import Discovery
@@ -97,8 +98,9 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, changes, data_faulty, data_messages, data_processing, deletion, deliveries, downloads, emails, files, jobs,
-    later, lists, merge, metadata, notes, organization, queues, roles, rules, sales, service, sharing, sweep, teams, times, tools,
+    bulk, changes, data_exports, data_faulty, data_messages, data_processing, deletion, deliveries, downloads,
+    emails, files, jobs, later, lists, merge, metadata, notes, organization, queues, roles, rules, sales, service,
+    sharing, sweep, teams, times, tools,
 )  # fmt: skip
 
 
@@ -145,7 +147,7 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
         functions=functions(),
         steps=Steps(steps()),
         outside=Endpoints(callouts),
-        data_files=DataReaders(),
+        data_files=DataFileStore(),
         shared=config.database_url is not None,
     )
     directory = RowDirectory(engine)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orgstead.model.content import Content
+from orgstead.model.dataentities import DataEntity, DataField
 from orgstead.model.endpoints import Answered, Endpoint, Parcel
 from orgstead.model.events import Event, RowEvent
 from orgstead.model.plan import Plan
@@ -14,7 +15,7 @@ from orgstead.model.record import Ref
 from orgstead.model.schema import Schema, Table
 
 __all__ = [
-    "Blobs", "BudgetExceeded", "Clock", "DataFiles", "DataMember", "DataRow", "DataSource", "Outside",
+    "Blobs", "BudgetExceeded", "Clock", "DataFiles", "DataMember", "DataRow", "DataSource", "DataTarget", "Outside",
     "QueryText", "RolledBack", "Snapshot", "Snapshots", "Store", "UnitOfWork",
 ]  # fmt: skip
 
@@ -244,6 +245,17 @@ class DataSource:
     style: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTarget:
+    """A file that rows of an entity are written to: its name, its format, and its columns with the field of each."""
+
+    entity: DataEntity
+    file: str
+    format: str
+    columns: tuple[str, ...]
+    fields: tuple[DataField, ...]
+
+
 class DataFiles(Protocol):
     """Files of data management, in the formats that it knows.
 
@@ -262,8 +274,17 @@ class DataFiles(Protocol):
         They are up to ``limit`` rows behind the row ``after``, had cheaply where the same source was left there.
         """
 
+    def write(self, key: str, place: int, target: DataTarget, at: int, rows: Sequence[Sequence[Any]]) -> bool:
+        """Write rows, canonical values in the order of the fields, to a file of a package that is being made.
+
+        ``place`` numbers the file, ``at`` is how many rows it has. False when what was written before is not here.
+        """
+
+    def package(self, key: str, project: str, targets: Sequence[DataTarget]) -> Iterator[bytes] | None:
+        """The data package of the files that have been written, a piece at a time; None when they are not here."""
+
     def leave(self, key: str) -> None:
-        """Read no more of a source."""
+        """Read no more of the sources whose keys begin like this, and give up what is written under it."""
 
 
 class QueryText(Protocol):

@@ -4,7 +4,6 @@ Each piece is a transaction of a system job that notes how far it came, so that 
 lost wherever a process dies. https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/data-entities-data-packages
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from orgstead.engine.datamanagement.executions import (
     show_execution,
     summary,
 )
+from orgstead.engine.datamanagement.formats import BY_NAME, FORMATS, find_entity, mapping
 from orgstead.engine.datamanagement.jobs import project_entities
 from orgstead.engine.datamanagement.messages import KIND, message_content, show_message
 from orgstead.engine.datamanagement.staging import mark_done, mark_wrong, stage, staged_rows
@@ -27,26 +27,15 @@ from orgstead.engine.ports import DataSource
 from orgstead.engine.registry import Call
 from orgstead.errors import Fault, fault
 from orgstead.model import datamanagement as dm
-from orgstead.model.dataentities import DataEntity
 from orgstead.model.messages import Execute
 from orgstead.model.record import Ref
-from orgstead.model.schema import Schema
 
-__all__ = ["find_entity", "process_message"]
+__all__ = ["process_message"]
 
 # Rows of a piece: others wait for their turn to write meanwhile.
 CHUNK = 2000
 # The type of system jobs that import data.
 IMPORT = 5
-FORMATS: Mapping[int, str] = {
-    dm.Format.Csv: "CSV",
-    dm.Format.XmlElement: "XML-Element",
-    dm.Format.XmlAttribute: "XML-Attribute",
-    dm.Format.Excel: "EXCEL",
-    dm.Format.Tab: "TAB",
-    dm.Format.Pipe: "PIPE",
-}
-BY_NAME = {name.lower(): number for number, name in FORMATS.items()}
 # Faults that are about the file, and not about who sends it or about us.
 ABOUT_FILES = frozenset({
     "DataFileMalformed", "DataFileEmpty", "DataFileEncoding", "DataFileColumns", "DataFileTooLarge",
@@ -56,15 +45,6 @@ ENDED = frozenset({
     dm.Message.Processed, dm.Message.PreProcessingError, dm.Message.ProcessedWithErrors,
     dm.Message.PostProcessingFailed,
 })  # fmt: skip
-
-
-def find_entity(schema: Schema, name: str) -> DataEntity | None:
-    """An entity by what data management, or anybody else, calls it; in any case."""
-    folded = name.strip().casefold()
-    for entity in schema.entities.values():
-        if folded in (entity.label.casefold(), entity.name.casefold(), entity.collection.casefold()):
-            return entity
-    return next((each for each in schema.entities.values() if each.target.casefold() == folded), None)
 
 
 def _ended(call: Call, task: Task, status: Mapping[str, int]) -> None:
@@ -236,22 +216,7 @@ def _source(
         member=part["filename"] if message["entityname"] is None else None,
         style=own["xslt"],
     )
-    return source, Fields(entity, call.schema.tables[entity.table], _mapping(own["fieldmapping"]))
-
-
-def _mapping(text: str | None) -> list[tuple[str, str]]:
-    """Pairs of a column and a field, out of ``{"column": "Field"}``. Raises DataFileColumns."""
-    if not text:
-        return []
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-        raise fault(
-            "DataFileColumns", reason="the field mapping of the data project is no JSON object of texts"
-        )
-    return list(value.items())
+    return source, Fields(entity, call.schema.tables[entity.table], mapping(own["fieldmapping"]))
 
 
 def _refuse(call: Call, id: str, at: Mapping[str, Any], error: Fault) -> None:
