@@ -18,6 +18,7 @@ from orgstead.engine.datamanagement import exports as data_exports
 from orgstead.engine.datamanagement import faulty as data_faulty
 from orgstead.engine.datamanagement import messages as data_messages
 from orgstead.engine.datamanagement import processing as data_processing
+from orgstead.engine.datamanagement import status as data_status
 from orgstead.engine.handlers import (
     bulk,
     changes,
@@ -98,9 +99,9 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, changes, data_exports, data_faulty, data_messages, data_processing, deletion, deliveries, downloads,
-    emails, files, jobs, later, lists, merge, metadata, notes, organization, queues, roles, rules, sales, service,
-    sharing, sweep, teams, times, tools,
+    bulk, changes, data_exports, data_faulty, data_messages, data_processing, data_status, deletion, deliveries,
+    downloads, emails, files, jobs, later, lists, merge, metadata, notes, organization, queues, roles, rules, sales,
+    service, sharing, sweep, teams, times, tools,
 )  # fmt: skip
 
 

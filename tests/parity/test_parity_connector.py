@@ -2,8 +2,10 @@
 
 import csv
 import io
+import json
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from orgstead.engine.callers import load_caller
 from orgstead.engine.ids import new_id
 from orgstead.identity.development import CLIENT_ID
 from orgstead.model.messages import Execute
-from tests.parity.conftest import Answer, Web
+from tests.parity.conftest import Answer, Clock, Web, opened
 from tests.parity.test_parity_security import make_user
 
 ENTITY = "Demand forecast entries"
@@ -379,3 +381,144 @@ def test_messages_are_processed_in_the_order_in_which_they_came(web: Web) -> Non
     ids = [exchange.sent(forecasts("M", 20, quantity)) for quantity in range(8)]
     assert [exchange.became(id) for id in ids] == ["Processed"] * 8
     assert {row["forecastedquantity"] for row in written(web, "M").values()} == {7}
+
+
+# -- fetching files ----------------------------------------------------------------------------------------------------
+def exported(exchange: Exchange) -> None:
+    """Run an export to its end."""
+    answer = exchange.web.call(
+        "POST", f"orgstead_datajobs({exchange.job})/Microsoft.Dynamics.CRM.orgstead_RunNow", {}
+    )
+    assert answer.status == 200, answer.text
+    row = exchange.web.ended(answer.json["AsyncOperationId"])
+    assert row["statuscode"] == 30, row
+
+
+def fetched(exchange: Exchange, lent: dict[str, Any]) -> zipfile.ZipFile:
+    """The package of a loan."""
+    headers = {"authorization": f"Bearer {exchange.web.token}"}
+    answer = exchange.web.client.get(lent["DownloadLocation"], headers=headers)
+    assert answer.status_code == 200, answer.text
+    return zipfile.ZipFile(io.BytesIO(answer.content))
+
+
+def rows_of(package: zipfile.ZipFile) -> list[dict[str, str]]:
+    """The rows of the one entity of a package."""
+    (name,) = [name for name in package.namelist() if name.endswith(".csv")]
+    return list(csv.DictReader(io.StringIO(package.read(name).decode("utf-8-sig"))))
+
+
+def test_an_export_is_enqueued_dequeued_and_acknowledged(web: Web) -> None:
+    assert Exchange(web).became(Exchange(web).sent(forecasts("N", 3))) == "Processed"
+    exchange = Exchange(web, operation=2, company=COMPANY)
+    assert exchange.ask("GET", f"dequeue/{exchange.job}").status == 204
+    exported(exchange)
+    (row,) = web.get(f"orgstead_datamessages?$filter=_jobid_value eq {exchange.job}").rows
+    assert NAMES[row["messagestatus"]] == "Enqueued"
+    lent = exchange.ask("GET", f"dequeue/{exchange.job}").json
+    assert set(lent) == {
+        "CorrelationId", "PopReceipt", "DownloadLocation", "IsDownLoadFileExist", "FileDownLoadErrorMessage",
+        "LastDequeueDateTime",
+    }  # fmt: skip
+    assert lent["IsDownLoadFileExist"] is True and lent["LastDequeueDateTime"] is None
+    id = row["orgstead_datamessageid"]
+    assert NAMES[exchange.message(id)["messagestatus"]] == "Dequeued"
+    assert exchange.ask("GET", f"dequeue/{exchange.job}").status == 204
+    package = fetched(exchange, lent)
+    assert {"Manifest.xml", "PackageHeader.xml"} <= set(package.namelist())
+    found = {row["FORECASTENTRYNUMBER"]: row for row in rows_of(package)}
+    assert found["N-1"]["FORECASTSTARTDATE"] == "2026-03-01"
+    assert exchange.ask("POST", f"ack/{exchange.job}", json.dumps(lent).encode()).status == 200
+    assert exchange.ask("POST", f"ack/{exchange.job}", json.dumps(lent).encode()).status == 200
+    row = exchange.message(id)
+    assert NAMES[row["messagestatus"]] == "Acked" and row["ackedon"] is not None
+    assert exchange.ask("GET", f"dequeue/{exchange.job}").status == 204
+
+
+def test_what_is_not_acknowledged_comes_back_and_an_old_receipt_is_worth_nothing(
+    tmp_path_factory: pytest.TempPathFactory, new_postgres_database: Callable[[], str]
+) -> None:
+    clock = Clock()
+    for database in ("sqlite", "postgres"):
+        with opened(database, tmp_path_factory, new_postgres_database, clock=clock) as web:
+            exchange = Exchange(web, operation=2, preventuploadwhenzero=True)
+            exported(exchange)
+            first = exchange.ask("GET", f"dequeue/{exchange.job}").json
+            assert first["IsDownLoadFileExist"] is False and first["FileDownLoadErrorMessage"]
+            clock.now += 29 * 60
+            web.sign_in()
+            assert exchange.ask("GET", f"dequeue/{exchange.job}").status == 204
+            clock.now += 2 * 60
+            second = exchange.ask("GET", f"dequeue/{exchange.job}").json
+            assert second["LastDequeueDateTime"] is not None
+            assert second["CorrelationId"] != first["CorrelationId"]
+            assert exchange.ask("POST", f"ack/{exchange.job}", json.dumps(first).encode()).status == 404
+            stale = {**second, "PopReceipt": first["PopReceipt"]}
+            assert exchange.ask("POST", f"ack/{exchange.job}", json.dumps(stale).encode()).status == 400
+            assert exchange.ask("POST", f"ack/{exchange.job}", json.dumps(second).encode()).status == 200
+
+
+def test_a_message_is_acknowledged_by_its_id_alone(web: Web) -> None:
+    exchange = Exchange(web, operation=2)
+    exported(exchange)
+    assert exchange.ask("GET", f"dequeue/{exchange.job}").status == 200
+    (row,) = web.get(f"orgstead_datamessages?$filter=_jobid_value eq {exchange.job}").rows
+    body = json.dumps({"MessageId": row["orgstead_datamessageid"]}).encode()
+    assert exchange.ask("POST", f"ack/{exchange.job}", body).status == 200
+    for bad in (b"{", b"[]", b"{}", b'{"CorrelationId": 1}', b"nothing"):
+        assert exchange.ask("POST", f"ack/{exchange.job}", bad).status == 400
+    other = Exchange(web, operation=2)
+    assert other.ask("POST", f"ack/{other.job}", body).status == 404
+
+
+def test_an_incremental_export_has_what_has_changed_since_the_last_one(web: Web) -> None:
+    importing = Exchange(web)
+    assert importing.became(importing.sent(forecasts("O", 3))) == "Processed"
+    exchange = Exchange(web, operation=2, project={"refreshtype": 1}, company=COMPANY)
+
+    def numbers() -> list[str]:
+        exported(exchange)
+        lent = exchange.ask("GET", f"dequeue/{exchange.job}").json
+        found = [row["FORECASTENTRYNUMBER"] for row in rows_of(fetched(exchange, lent))]
+        assert exchange.ask("POST", f"ack/{exchange.job}", json.dumps(lent).encode()).status == 200
+        return sorted(number for number in found if number.startswith("O-"))
+
+    assert numbers() == ["O-0", "O-1", "O-2"]
+    assert numbers() == []
+    assert importing.became(importing.sent(forecasts("O", 2, 77))) == "Processed"
+    assert numbers() == ["O-0", "O-1"]
+
+
+def test_a_package_that_was_exported_can_be_imported(web: Web) -> None:
+    importing = Exchange(web)
+    assert importing.became(importing.sent(forecasts("P", 2))) == "Processed"
+    exchange = Exchange(web, operation=2, company=COMPANY)
+    exported(exchange)
+    lent = exchange.ask("GET", f"dequeue/{exchange.job}").json
+    headers = {"authorization": f"Bearer {web.token}"}
+    data = web.client.get(lent["DownloadLocation"], headers=headers).content
+    packages = Exchange(web, datasource=2)
+    row = packages.ended(packages.sent(data, f"company={COMPANY}"))
+    assert NAMES[row["messagestatus"]] == "Processed", row["errormessage"]
+    assert (
+        packages.became(packages.sent(data[: len(data) // 2], f"company={COMPANY}")) == "PreProcessingError"
+    )
+
+
+def test_a_recurring_export_runs_again_when_its_time_has_come(
+    tmp_path_factory: pytest.TempPathFactory, new_postgres_database: Callable[[], str]
+) -> None:
+    clock = Clock()
+    with opened("sqlite", tmp_path_factory, new_postgres_database, clock=clock) as web:
+        exchange = Exchange(web, operation=2, recurrenceminutes=10)
+        path = f"orgstead_datajobs({exchange.job})"
+        first = web.get(path).json["_systemjobid_value"]
+        clock.now += 601
+        web.sign_in()
+        row = web.ended(first)
+        assert row["statuscode"] == 30, row
+        assert len(web.get(f"orgstead_datamessages?$filter=_jobid_value eq {exchange.job}").rows) == 1
+        second = web.get(path).json["_systemjobid_value"]
+        assert second not in (None, first)
+        assert web.call("PATCH", path, {"isactive": False}).status == 204
+        assert web.get(path).json["_systemjobid_value"] is None

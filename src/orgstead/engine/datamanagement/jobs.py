@@ -58,7 +58,7 @@ def admit(call: Call, operation: dm.Operation) -> Admitted:
 
 def company_named(call: Call, company: str) -> str:
     """A company as it writes itself; raises DataCompanyNotFound."""
-    entity = call.schema.collections.get("LegalEntities")
+    entity = call.schema.entity_index.collections.get("LegalEntities")
     if entity is None or len(company) > MAX_COMPANY:
         raise fault("DataCompanyNotFound", company=company[:50])
     table, column = call.schema.tables[entity.table], entity.key_fields[0].column

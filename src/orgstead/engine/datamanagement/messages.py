@@ -26,7 +26,7 @@ from orgstead.model.types import is_guid
 
 __all__ = [
     "KIND", "LANE", "ack_message", "admit_message", "dequeue_message", "enqueue_message", "message_content",
-    "message_status", "open_download", "open_message_file", "put_message", "read_message", "show_message",
+    "open_download", "open_message_file", "put_message", "read_message", "show_message",
 ]  # fmt: skip
 
 # The jobs that work on messages, and what they share: files must not hold up what else there is to do.
@@ -114,12 +114,6 @@ def enqueue_message(call: Call) -> str:
     system_job = enqueue(call, KIND, f"Data message: {name}", {"message": id}, token=token, lane=LANE)
     show_message(call, id, systemjobid=system_job)
     return id
-
-
-@handles("GetDataMessageStatus", privilege=OPEN, writes=False)
-def message_status(call: Call) -> str:
-    """The status of the message ``MessageId`` by its name. Raises DataMessageNotFound, PrivilegeDenied."""
-    return dm.Message(read_message(call)["messagestatus"]).name
 
 
 def read_message(call: Call, right: str = "Read", id: str | None = None) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _together(call: Writing, table: Table, rows: Sequence[Mapping[str, Any]]) ->
     # Lookups that follow from other values: all of those have to be among what is written.
     needed = {
         entity.fields[near].column
-        for entity, relation in call.schema.constrained.get(table.logical_name, ())
+        for entity, relation in call.schema.entity_index.constrained.get(table.logical_name, ())
         for near, _ in relation.constraints
     }
     if needed and not all(needed <= row.keys() for row in rows):

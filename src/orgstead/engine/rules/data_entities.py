@@ -313,7 +313,8 @@ def fill_company(call: Call, change: Change) -> None:
 def _leads_back(schema: Schema, table: Table) -> bool:
     """Whether a lookup that follows from other values leads to a row of the same table."""
     related = [
-        schema.entities.get(each.related) for _, each in schema.constrained.get(table.logical_name, ())
+        schema.entities.get(each.related)
+        for _, each in schema.entity_index.constrained.get(table.logical_name, ())
     ]
     return any(each is not None and each.table == table.logical_name for each in related)
 
