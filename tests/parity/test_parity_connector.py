@@ -5,7 +5,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -133,10 +133,9 @@ def written(web: Web, prefix: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def company(web: Web) -> Iterator[None]:
+def company(web: Web) -> None:
     """The company that files are for."""
     web.make("finops_legalentities", legalentityid=COMPANY, name="Contoso")
-    yield
 
 
 # -- taking files ------------------------------------------------------------------------------------------------------
@@ -167,7 +166,8 @@ def test_what_was_sent_can_be_had_again_byte_by_byte(web: Web) -> None:
     assert exchange.became(id) == "PreProcessingError"
     headers = {"authorization": f"Bearer {web.token}"}
     answer = web.client.get(f"/api/connector/file/{id}", headers=headers)
-    assert answer.status_code == 200 and answer.content == data
+    assert answer.status_code == 200
+    assert answer.content == data
 
 
 def test_a_file_may_be_for_the_company_of_its_job_and_carries_an_identifier_of_the_clients(web: Web) -> None:
@@ -239,6 +239,24 @@ def test_whoever_may_not_write_an_entity_gets_errors_and_no_rows(web: Web) -> No
     # Nor does anybody see messages who may not read them.
     assert exchange.ask("GET", f"file/{result.value}").status == 200
     assert web.get(f"orgstead_datamessages({result.value})", mscrmcallerid=user).status == 403
+
+
+def test_the_status_of_a_message_is_asked_by_its_id(web: Web) -> None:
+    exchange = Exchange(web)
+    id = exchange.sent(forecasts("Q", 1))
+    row = exchange.ended(id)
+    assert web.organisation is not None
+    engine = web.organisation.engine
+    with engine.store.read() as unit:
+        caller = load_caller(unit, engine.schema, application_id=CLIENT_ID)
+    assert caller is not None
+    answers = {}
+    for name in ("GetMessageStatus", "GetExecutionIdByMessageId"):
+        asked = Execute(name=f"DataManagement.{name}", parameters={"messageId": id.upper()})
+        (result,) = engine.run([asked], caller)
+        answers[name] = result.value
+    execution = web.get(f"orgstead_dataexecutions({row['_executionid_value']})").json
+    assert answers == {"GetMessageStatus": "Processed", "GetExecutionIdByMessageId": execution["name"]}
 
 
 # -- what is wrong with files ------------------------------------------------------------------------------------------
@@ -321,7 +339,8 @@ def test_rows_without_a_number_get_one(web: Web) -> None:
     assert exchange.became(exchange.sent(data)) == "Processed"
     rows = web.get("finops_demandforecastentries?$filter=itemnumber eq 'H'").rows
     numbers = {row["forecastentrynumber"] for row in rows}
-    assert len(numbers) == 2 and None not in numbers
+    assert len(numbers) == 2
+    assert None not in numbers
 
 
 def test_a_row_of_another_company_is_wrong(web: Web) -> None:
@@ -420,7 +439,8 @@ def test_an_export_is_enqueued_dequeued_and_acknowledged(web: Web) -> None:
         "CorrelationId", "PopReceipt", "DownloadLocation", "IsDownLoadFileExist", "FileDownLoadErrorMessage",
         "LastDequeueDateTime",
     }  # fmt: skip
-    assert lent["IsDownLoadFileExist"] is True and lent["LastDequeueDateTime"] is None
+    assert lent["IsDownLoadFileExist"] is True
+    assert lent["LastDequeueDateTime"] is None
     id = row["orgstead_datamessageid"]
     assert NAMES[exchange.message(id)["messagestatus"]] == "Dequeued"
     assert exchange.ask("GET", f"dequeue/{exchange.job}").status == 204
@@ -431,7 +451,8 @@ def test_an_export_is_enqueued_dequeued_and_acknowledged(web: Web) -> None:
     assert exchange.ask("POST", f"ack/{exchange.job}", json.dumps(lent).encode()).status == 200
     assert exchange.ask("POST", f"ack/{exchange.job}", json.dumps(lent).encode()).status == 200
     row = exchange.message(id)
-    assert NAMES[row["messagestatus"]] == "Acked" and row["ackedon"] is not None
+    assert NAMES[row["messagestatus"]] == "Acked"
+    assert row["ackedon"] is not None
     assert exchange.ask("GET", f"dequeue/{exchange.job}").status == 204
 
 
@@ -444,7 +465,8 @@ def test_what_is_not_acknowledged_comes_back_and_an_old_receipt_is_worth_nothing
             exchange = Exchange(web, operation=2, preventuploadwhenzero=True)
             exported(exchange)
             first = exchange.ask("GET", f"dequeue/{exchange.job}").json
-            assert first["IsDownLoadFileExist"] is False and first["FileDownLoadErrorMessage"]
+            assert first["IsDownLoadFileExist"] is False
+            assert first["FileDownLoadErrorMessage"]
             clock.now += 29 * 60
             web.sign_in()
             assert exchange.ask("GET", f"dequeue/{exchange.job}").status == 204

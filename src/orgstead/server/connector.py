@@ -40,7 +40,7 @@ from orgstead.wire.finops.connector import (
     read_address,
     sent_headers,
 )
-from orgstead.wire.finops.errors import error_columns, error_lines
+from orgstead.wire.finops.error_file import error_columns, error_lines
 from orgstead.wire.odata.response import failure
 
 __all__ = ["ConnectorDoor"]
