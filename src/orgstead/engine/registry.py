@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orgstead.engine.context import Caller
-from orgstead.engine.ports import Blobs, Outside, QueryText, UnitOfWork
+from orgstead.engine.ports import Blobs, DataFiles, Outside, QueryText, UnitOfWork
 from orgstead.engine.steps import Steps
 from orgstead.errors import fault
 from orgstead.model.events import Event
@@ -68,6 +68,10 @@ class Call(Protocol):
     @property
     def outside(self) -> Outside:
         """How endpoints outside are told of events."""
+
+    @property
+    def data_files(self) -> DataFiles:
+        """How files of data management are read."""
 
     @property
     def correlation_id(self) -> str:
