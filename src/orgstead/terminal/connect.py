@@ -30,7 +30,7 @@ __all__ = ["PATIENCE", "Target", "aimed", "connected", "target", "to_connect"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 # Seconds to go on knocking where nobody answers.
-NOBODY_THERE = 3.0
+NOBODY_THERE = 1.0
 
 
 class _Patience(Retry):

@@ -121,7 +121,7 @@ def _hint(error: ServiceError) -> str:
         )
     match error:
         case UnauthorizedError():
-            return "The token is not taken: give another one, or make the profile anew with 'orgstead auth create --replace'."
+            return "The token is not taken; 'orgstead auth create --replace' makes a profile anew."
         case ForbiddenError():
             return "Whoever is signed in lacks a privilege: 'orgstead auth who' says who that is."
         case NotFoundError(message=message) if "metadata" in message or "segment" in message:
