@@ -4,9 +4,10 @@ Each piece is a transaction of a system job that notes how far it came, so that 
 lost wherever a process dies. https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/data-entities-data-packages
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from orgstead.engine.access import check_table
 from orgstead.engine.datamanagement.executions import (
     begin_execution,
     entities_of,
@@ -18,7 +19,7 @@ from orgstead.engine.datamanagement.executions import (
 from orgstead.engine.datamanagement.formats import BY_NAME, FORMATS, find_entity, mapping
 from orgstead.engine.datamanagement.jobs import project_entities
 from orgstead.engine.datamanagement.messages import KIND, message_content, show_message
-from orgstead.engine.datamanagement.staging import mark_done, mark_wrong, stage, staged_rows
+from orgstead.engine.datamanagement.staging import forget, mark_done, mark_wrong, stage, staged_rows
 from orgstead.engine.datamanagement.target import transfer
 from orgstead.engine.datamanagement.values import Fields
 from orgstead.engine.handlers.rows import Writing
@@ -27,13 +28,15 @@ from orgstead.engine.ports import DataSource
 from orgstead.engine.registry import Call
 from orgstead.errors import Fault, fault
 from orgstead.model import datamanagement as dm
-from orgstead.model.messages import Execute
+from orgstead.model.dataentities import DataEntity
+from orgstead.model.messages import Delete, Execute
 from orgstead.model.record import Ref
 
 __all__ = ["process_message"]
 
 # Rows of a piece: others wait for their turn to write meanwhile.
 CHUNK = 2000
+MAX_EXECUTIONS = 10_000
 # The type of system jobs that import data.
 IMPORT = 5
 # Faults that are about the file, and not about who sends it or about us.
@@ -165,9 +168,17 @@ def _stage(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
     source, fields = _source(call, id, message, part)
     if not at["row"]:
         show_entity(call, own, stagingstatus=int(dm.Execution.Executing), startedon=call.now)
-    columns, rows = call.data_files.read(source, at["row"], CHUNK)
+    settings = _settings(call, part)
+    if not at["row"] and settings["truncatestaging"]:
+        _truncate_staging(call, part)
+    # Without staging, a look at the first row shows whether it is a file of this entity at all.
+    skipped = bool(settings["skipstaging"])
+    columns, rows = call.data_files.read(source, at["row"], 1 if skipped else CHUNK)
     if columns is not None and not at["row"]:
         fields.check(columns)
+    if skipped:
+        call.data_files.leave(source.key)
+        return {**at, "planned": True, "at": at["at"] + 1, "row": 0}
     wrong = stage(call, own, fields.read(columns, rows))
     counts = {
         "stagingrecords": part["stagingrecords"] + len(rows),
@@ -203,10 +214,8 @@ def _source(
 ) -> tuple[DataSource, Fields]:
     """What is read of a file, and as what. Raises DataJobEntity when the entity has gone meanwhile."""
     entity = find_entity(call.schema, part["entityname"])
-    own = call.unit.get(
-        call.schema.tables[dm.PROJECT_ENTITIES], part["projectentityid"], ("fieldmapping", "xslt")
-    )
-    if entity is None or own is None:
+    own = _settings(call, part)
+    if entity is None:
         raise fault("DataJobEntity", project="of this message", entity=part["entityname"])
     whole = message_content(call, message)
     source = DataSource(
@@ -217,6 +226,23 @@ def _source(
         style=own["xslt"],
     )
     return source, Fields(entity, call.schema.tables[entity.table], mapping(own["fieldmapping"]))
+
+
+def _settings(call: Call, part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the data project says of an entity; raises DataJobEntity when it says nothing any more."""
+    own = call.unit.get(call.schema.tables[dm.PROJECT_ENTITIES], part["projectentityid"])
+    if own is None:
+        raise fault("DataJobEntity", project="of this message", entity=part["entityname"])
+    return own
+
+
+def _truncate_staging(call: Call, part: Mapping[str, Any]) -> None:
+    """Forget what was staged for the entity by executions before this one."""
+    own = part["orgstead_dataexecutionentityid"]
+    table = call.schema.tables[dm.EXECUTION_ENTITIES]
+    for id in call.unit.find(table, {"projectentityid": part["projectentityid"]}, MAX_EXECUTIONS):
+        if id != own:
+            forget(call, id)
 
 
 def _refuse(call: Call, id: str, at: Mapping[str, Any], error: Fault) -> None:
@@ -247,6 +273,12 @@ def _write(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
     entity = find_entity(call.schema, part["entityname"])
     if entity is None:
         raise fault("DataJobEntity", project="of this message", entity=part["entityname"])
+    settings = _settings(call, part)
+    if settings["truncateentity"] and at["row"] == 0 and not at.get("truncated"):
+        gone = _truncate(call, entity, part["company"])
+        return {**at, "truncated": gone < CHUNK}
+    if settings["skipstaging"] and not at.get("again"):
+        return _straight(call, id, message, at, part, entity)
     rows = staged_rows(call, own, at["row"], CHUNK, dm.Transfer.NotStarted)
     if not rows:
         status = (
@@ -259,7 +291,7 @@ def _write(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
         if not part["stagingrecords"]:
             status = dm.Execution.Succeeded
         show_entity(call, own, targetstatus=int(status), completedon=call.now)
-        return {**at, "at": at["at"] + 1, "row": 0}
+        return {**at, "at": at["at"] + 1, "row": 0, "truncated": False}
     done = transfer(cast(Writing, call), entity, part["company"], [values for _, _, values in rows])
     failed = {place for place, _ in done.wrong}
     mark_done(call, [row[0] for place, row in enumerate(rows) if place not in failed])
@@ -273,10 +305,69 @@ def _write(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
     return {**at, "row": rows[-1][1]}
 
 
+def _straight(
+    call: Call,
+    id: str,
+    message: Mapping[str, Any],
+    at: dict[str, Any],
+    part: Mapping[str, Any],
+    entity: DataEntity,
+) -> Any:
+    """Take a chunk of rows over from the file itself; only those that are wrong are kept in staging."""
+    own = part["orgstead_dataexecutionentityid"]
+    source, fields = _source(call, id, message, part)
+    broken = None
+    rows: list[tuple[int, Mapping[str, Any], Sequence[str]]] = []
+    try:
+        columns, found = call.data_files.read(source, at["row"], CHUNK)
+        rows = list(fields.read(columns, found))
+    except Fault as error:
+        if error.name not in ABOUT_FILES:
+            raise
+        broken = error.message
+    right = [(number, values) for number, values, problems in rows if not problems]
+    done = transfer(cast(Writing, call), entity, part["company"], [values for _, values in right])
+    wrong = [row for row in rows if row[2]]
+    wrong += [(*right[place], (reason,)) for place, reason in done.wrong]
+    if broken is not None:
+        wrong.append((at["row"] + 1, {}, (f"The rest of the file was not read: {broken}",)))
+    stage(call, own, sorted(wrong, key=lambda row: row[0]))
+    counts = {
+        "createdrecords": part["createdrecords"] + done.created,
+        "updatedrecords": part["updatedrecords"] + done.updated,
+        "targeterrors": part["targeterrors"] + len(wrong),
+    }
+    if len(rows) == CHUNK and broken is None:
+        show_entity(call, own, targetstatus=int(dm.Execution.Executing), **counts)
+        return {**at, "row": rows[-1][0]}
+    call.data_files.leave(source.key)
+    status = _status(counts["targeterrors"])
+    if counts["targeterrors"] and not counts["createdrecords"] + counts["updatedrecords"]:
+        status = dm.Execution.Failed
+    show_entity(call, own, targetstatus=int(status), completedon=call.now, **counts)
+    return {**at, "at": at["at"] + 1, "row": 0, "truncated": False}
+
+
+def _truncate(call: Call, entity: DataEntity, company: str | None) -> int:
+    """Delete some of the rows that the entity has, of the company where it has one; how many there were.
+
+    Raises what Delete raises: then nothing of the file is written.
+    """
+    table = call.schema.tables[entity.table]
+    check_table(call, "Delete", table)
+    where = {entity.company: company} if entity.company is not None else {}
+    found = call.unit.find(table, where, CHUNK)
+    for id in found:
+        call.send(Delete(ref=Ref(table.logical_name, id)))
+    return len(found)
+
+
 def _finish(call: Call, id: str, at: Mapping[str, Any]) -> Any:
     """Run what a data project wants run behind its entities, and say how it all ended."""
     entities = entities_of(call, at["execution"])
     errors = sum(each["stagingerrors"] + each["targeterrors"] for each in entities)
+    counts = ("createdrecords", "updatedrecords", "stagingerrors", "targeterrors")
+    records = sum(each[name] for each in entities for name in counts)
     status = dm.Message.ProcessedWithErrors if errors else dm.Message.Processed
     said, outcome = None, summary(entities)
     try:
@@ -288,17 +379,16 @@ def _finish(call: Call, id: str, at: Mapping[str, Any]) -> Any:
             raise
         status, said = dm.Message.PostProcessingFailed, error.message
         outcome = dm.Execution.PartiallySucceeded
-    show_message(call, id, status, completedon=call.now, errorcount=errors, errormessage=said)
+    show_message(
+        call, id, status, completedon=call.now, recordcount=records, errorcount=errors, errormessage=said
+    )
     show_execution(call, at["execution"], outcome, completedon=call.now, errormessage=said)
     return None
 
 
 def _post(call: Call, execution: str, part: Mapping[str, Any]) -> None:
     """Send the message that is to follow when all rows of an entity have been written."""
-    own = call.unit.get(
-        call.schema.tables[dm.PROJECT_ENTITIES], part["projectentityid"], ("posttargetprocess",)
-    )
-    name = (own or {}).get("posttargetprocess")
+    name = _settings(call, part)["posttargetprocess"]
     if not name:
         return
     if name not in call.schema.apis:

@@ -15,7 +15,7 @@ from orgstead.model import datamanagement as dm
 from orgstead.model.plan import AllOf, Col, Output, Param, Plan, Sort, Source, Test
 from orgstead.model.schema import Table
 
-__all__ = ["Staged", "mark_done", "mark_wrong", "stage", "staged_rows", "try_again", "wrong_rows"]
+__all__ = ["Staged", "forget", "mark_done", "mark_wrong", "stage", "staged_rows", "try_again", "wrong_rows"]
 
 MAX_TEXT = 4000
 AT_ONCE = 5000
@@ -86,6 +86,13 @@ def _rows(table: Table) -> Plan:
         order=(Sort(columns[1]), Sort(columns[0])),
         limit=Param(3),
     )  # fmt: skip
+
+
+def forget(call: Call, entity: str) -> None:
+    """Remove what was staged for a part of an execution."""
+    table = call.schema.tables[dm.STAGING]
+    while found := call.unit.find(table, {"executionentityid": entity}, AT_ONCE):
+        call.unit.delete(table, found)
 
 
 def try_again(call: Call, entity: str) -> int:

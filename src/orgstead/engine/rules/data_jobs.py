@@ -6,6 +6,7 @@ https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/rec
 from collections.abc import Callable
 
 from orgstead.engine.datamanagement.exports import schedule
+from orgstead.engine.datamanagement.staging import forget
 from orgstead.engine.files import free, pieces_of
 from orgstead.engine.hooks import Change, hook
 from orgstead.engine.registry import Call
@@ -15,7 +16,6 @@ from orgstead.model.schema import Table
 __all__ = ["drop_content", "drop_staging", "keep_schedule"]
 
 TIMED = frozenset({"operation", "isactive", "recurrenceminutes"})
-MAX_ROWS = 100_000
 
 
 def _is(name: str) -> Callable[[Table], bool]:
@@ -42,6 +42,4 @@ def drop_content(call: Call, change: Change) -> None:
 @hook("Delete", stage=40, applies=_is(dm.EXECUTION_ENTITIES))
 def drop_staging(call: Call, change: Change) -> None:
     """Staging rows go with what they were staged for."""
-    table = call.schema.tables[dm.STAGING]
-    while found := call.unit.find(table, {"executionentityid": change.id}, MAX_ROWS):
-        call.unit.delete(table, found)
+    forget(call, change.id)
