@@ -240,13 +240,16 @@ class SQLiteUnit(BaseUnit):
         self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     ) -> list[str | None]:
         """The id of a row for each tuple of values: there is nobody to save round trips to."""
-        sql = self.statements.find(table, tuple((name, True) for name in columns), False)
         encode = [self.statements.encoder(table.columns[name]) for name in columns]
-        execute = self._connection.execute
-        found: list[str | None] = []
-        for row in rows:
-            values = [v if e is None else e(v) for e, v in zip(encode, row, strict=True)]
-            found.append(next((id for (id,) in execute(sql, (*values, 1))), None))
+        asked = (
+            [*(v if e is None else e(v) for e, v in zip(encode, row, strict=True)), place]
+            for place, row in enumerate(rows)
+        )
+        found: list[str | None] = [None] * len(rows)
+        for place, id in self._connection.executemany(
+            self.statements.find_many(table, tuple(columns)), asked
+        ):
+            found[place] = id
         return found
 
     def change_many(self, table: Table, names: tuple[str, ...], lines: Sequence[Sequence[Any]]) -> None:

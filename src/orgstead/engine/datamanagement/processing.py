@@ -292,10 +292,15 @@ def _write(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
             status = dm.Execution.Succeeded
         show_entity(call, own, targetstatus=int(status), completedon=call.now)
         return {**at, "at": at["at"] + 1, "row": 0, "truncated": False}
-    done = transfer(cast(Writing, call), entity, part["company"], [values for _, _, values in rows])
-    failed = {place for place, _ in done.wrong}
-    mark_done(call, [row[0] for place, row in enumerate(rows) if place not in failed])
+    done = transfer(
+        cast(Writing, call),
+        entity,
+        part["company"],
+        [row[2] for row in rows],
+        checked=not any(row[3] for row in rows),
+    )
     mark_wrong(call, [(rows[place][0], reason) for place, reason in done.wrong])
+    mark_done(call, own, rows[0][1], rows[-1][1])
     show_entity(
         call, own, targetstatus=int(dm.Execution.Executing),
         createdrecords=part["createdrecords"] + done.created,
@@ -326,7 +331,9 @@ def _straight(
             raise
         broken = error.message
     right = [(number, values) for number, values, problems in rows if not problems]
-    done = transfer(cast(Writing, call), entity, part["company"], [values for _, values in right])
+    done = transfer(
+        cast(Writing, call), entity, part["company"], [values for _, values in right], checked=True
+    )
     wrong = [row for row in rows if row[2]]
     wrong += [(*right[place], (reason,)) for place, reason in done.wrong]
     if broken is not None:

@@ -13,7 +13,7 @@ from orgstead.engine.registry import Call
 from orgstead.model import datamanagement as dm
 from orgstead.model.schema import Table
 
-__all__ = ["drop_content", "drop_staging", "keep_schedule"]
+__all__ = ["drop_content", "drop_staging", "keep_schedule", "note_edit"]
 
 TIMED = frozenset({"operation", "isactive", "recurrenceminutes"})
 
@@ -30,6 +30,13 @@ def keep_schedule(call: Call, change: Change) -> None:
         next_one = schedule(call, change.id, job)
         if next_one is not None or job.get("systemjobid") is not None:
             call.unit.update(change.table, change.id, {"systemjobid": next_one})
+
+
+@hook("Update", stage=20, applies=_is(dm.STAGING))
+def note_edit(call: Call, change: Change) -> None:
+    """Values that somebody has changed are looked at again before they are written."""
+    if "sourcevalues" in change.values:
+        change.values["isedited"] = True
 
 
 @hook("Delete", stage=40, applies=_is(dm.MESSAGES))
