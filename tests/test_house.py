@@ -50,7 +50,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     # On the client alone: the same against any Dynamics 365.
     "actions": frozenset({"client"}),
     "actions.commands": frozenset({"actions", "client", "terminal"}),
-    "terminal": frozenset({"client"}),
+    "terminal": frozenset({"client", "transfer"}),
+    "transfer": frozenset({"client"}),
     "sync": frozenset({"errors", "model", "client"}),
     # Speaks to a running server over HTTP: what tests import needs nothing of the server's.
     "testing": frozenset({"errors"}),
