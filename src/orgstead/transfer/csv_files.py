@@ -1,6 +1,7 @@
 """CSV: as RFC 4180 has it, in UTF-8 with or without a byte order mark.
 
-A text that a spreadsheet would take for a formula can be guarded by an apostrophe before it, which reading takes off:
+A text that a spreadsheet would take for a formula is guarded by an apostrophe before it, which reading takes off;
+telephone numbers are none:
 https://owasp.org/www-community/attacks/CSV_Injection
 """
 
@@ -22,6 +23,7 @@ MAX_CELL = 16 * 1024 * 1024
 DELIMITERS = ",;\t|"
 # Guarding adds an apostrophe to what already has some, too, so that taking one off gives back exactly what was.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_DIALLED = re.compile(r"[+-][\d\s().,/-]*")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 
@@ -119,8 +121,9 @@ class CsvWriter:
         """Texts as they are, times and numbers as ``text_of`` has them."""
         cells = [text_of(each) for each in values]
         for place, column in enumerate(self._columns):
-            if column.guard and _FORMULA.match(cells[place]):
-                cells[place] = "'" + cells[place]
+            cell = cells[place]
+            if column.guard and _FORMULA.match(cell) and not _DIALLED.fullmatch(cell):
+                cells[place] = f"'{cell}"
         self._lines.writerow(cells)
 
     def place(self) -> int:

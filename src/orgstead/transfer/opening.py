@@ -16,14 +16,16 @@ __all__ = ["FileOptions", "create_file", "open_file"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOptions:
-    """What is said of a file: its format, if its name does not tell; of CSV ``delimiter``, ``encoding``, whether
-    formulas are guarded and whether a byte order mark is written; of a workbook the ``sheet``.
+    """What is said of a file: its format, if its name does not tell, and what is peculiar to it.
+
+    Of CSV ``delimiter``, ``encoding``, whether texts that look like formulas are guarded (and taken for guarded) and
+    whether a byte order mark is written; of a workbook the ``sheet``.
     """
 
     format: str | None = None
     delimiter: str | None = None
     encoding: str = "utf-8-sig"
-    guard: bool = False
+    guard: bool = True
     bom: bool = False
     sheet: str | None = None
 
