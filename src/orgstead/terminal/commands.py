@@ -1,9 +1,10 @@
 """All commands of the terminal: importing their modules hangs them on their groups."""
 
 from orgstead.terminal import auth as _auth
+from orgstead.terminal import transfer as _transfer
 from orgstead.terminal.groups import api, auth, data, tables
 
 __all__ = ["COMMANDS"]
 
-_HUNG = (_auth,)
+_HUNG = (_auth, _transfer)
 COMMANDS = (auth, data, api, tables)

@@ -1,8 +1,8 @@
 """Tables into files: page by page, under another name until all is there.
 
-Beside a CSV or JSON lines file is kept, after each page, where it stands, and the link to the next page. A link holds the last
-row's place in the order, so that what changed meanwhile may be in the file or not, as in any long reading; no row that
-stayed as it was is left out or there twice. Workbooks, Parquet and FetchXML begin anew.
+Beside a CSV or JSON lines file is kept, after each page, where it stands, and the link to the next page. A link holds
+the last row's place in the order, so that what changed meanwhile may be in the file or not, as in any long reading; no
+row that stayed as it was is left out or there twice. Workbooks, Parquet and FetchXML begin anew.
 """
 
 import os
