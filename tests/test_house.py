@@ -50,8 +50,9 @@ ARROWS: Mapping[str, frozenset[str]] = {
     # On the client alone: the same against any Dynamics 365.
     "actions": frozenset({"client"}),
     "actions.commands": frozenset({"actions", "client", "terminal"}),
-    "terminal": frozenset({"client", "transfer"}),
+    "terminal": frozenset({"client", "transfer", "mirror"}),
     "transfer": frozenset({"client"}),
+    "mirror": frozenset({"client", "transfer"}),
     "sync": frozenset({"errors", "model", "client"}),
     # Speaks to a running server over HTTP: what tests import needs nothing of the server's.
     "testing": frozenset({"errors"}),
