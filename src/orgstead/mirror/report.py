@@ -41,7 +41,7 @@ class TableReport:
 
 @dataclass(slots=True, kw_only=True)
 class MirrorReport:
-    """``definitions`` that were made or changed, in order; ``rows`` by table; relations that were made; what is left."""
+    """``definitions`` made or changed, in order; ``rows`` by table; relations ``related``; what is ``left``."""
 
     source: str
     target: str

@@ -47,12 +47,14 @@ class Column:
 
     @property
     def writable(self) -> bool:
-        """Whether a file may bring it."""
+        """Whether a file may bring it; a lookup that leads nowhere has nothing to be bound to."""
+        if self.type in LOOKUPS and not self.targets:
+            return False
         return (self.create or self.update) and self.type not in _OTHERS
 
     @property
     def readable(self) -> bool:
-        """Whether a file may hold it."""
+        """Whether a file can hold it."""
         return self.read and self.type not in _OTHERS
 
 

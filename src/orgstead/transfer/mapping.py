@@ -114,8 +114,6 @@ class Headings:
             return FileProblem(
                 f"{column.name} ({column.type}) cannot be written: leave it out by the map, or with --skip-read-only"
             )
-        if column.type in LOOKUPS and not column.targets:
-            return FileProblem(f"{column.name} leads to no table that can be bound")
         return Heading(header=header, column=column, values=values)
 
     def _named(self, header: str) -> Column | None:
