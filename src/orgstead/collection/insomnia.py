@@ -23,7 +23,7 @@ def insomnia(subject: Subject, *, name: str, grant: str) -> Mapping[str, Any]:
             "_type": "environment",
             "parentId": workspace,
             "name": "Base Environment",
-            "data": {key: _placed(value) for key, value in variables(subject).items()},
+            "data": {key: _placed(value) for key, value in variables(subject, "http://localhost").items()},
         },
     ]
     for each in folders(subject):

@@ -21,7 +21,7 @@ def postman(subject: Subject, *, name: str, grant: str = GRANTS[0]) -> Mapping[s
     """The collection as plain values."""
     made = [
         {"key": key, "value": value, "type": "secret" if key in _SECRET else "string"}
-        for key, value in variables(subject).items()
+        for key, value in variables(subject, "https://oauth.pstmn.io/v1/callback").items()
     ]
     return {
         "info": {

@@ -55,7 +55,7 @@ class Folder:
     items: "Sequence[Request | Folder]" = field(default_factory=tuple)
 
 
-def variables(subject: Subject) -> Mapping[str, str]:
+def variables(subject: Subject, callback: str) -> Mapping[str, str]:
     """The variables by name: those that are usual, and an id for each table."""
     root = f"{subject.authority}/{subject.tenant}"
     return {
@@ -69,8 +69,8 @@ def variables(subject: Subject) -> Mapping[str, str]:
         "tokenurl": f"{root}/oauth2/v2.0/token",
         "authurlv2": f"{root}/oauth2/v2.0/authorize",
         "scope": "{{url}}/.default",
-        "callback": "http://localhost",
-        "redirecturl": "http://localhost",
+        "callback": callback,
+        "redirecturl": "{{callback}}",
         **{table.key: "00000000-0000-0000-0000-000000000000" for table in subject.tables},
     }
 
@@ -208,7 +208,8 @@ def _argument(type: str, subject: Subject, depth: int) -> Any:
         return subject.enums[type]
     name = type.rpartition(".")[2]
     for table in subject.tables:
-        if table.name == name:
+        if name in (table.name, "crmbaseentity"):  # any row will do for the latter
+            type = f"{NAMESPACE}.{table.name}"
             return {"@odata.type": type, table.key: f"{{{{{table.key}}}}}"}
     return {"@odata.type": type}
 
@@ -223,7 +224,7 @@ def _literal(parameter: Parameter, subject: Subject) -> str:
         return value
     if isinstance(value, dict) and (name := parameter.type.rpartition(".")[2]):
         for table in subject.tables:
-            if table.name == name:
+            if name in (table.name, "crmbaseentity"):
                 return json.dumps({"@odata.id": f"{table.set}({{{{{table.key}}}}})"})
     return json.dumps(value)
 

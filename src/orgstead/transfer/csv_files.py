@@ -41,12 +41,16 @@ class CsvReader:
             first = self._raw.readline(MAX_CELL).decode(encoding, "replace")
             self._raw.seek(0)
             self._text = TextIOWrapper(self._raw, encoding=encoding, newline="")
+            self.delimiter = delimiter or max(DELIMITERS, key=first.count)
+            csv.field_size_limit(MAX_CELL)
+            self._lines = csv.reader(self._text, delimiter=self.delimiter, strict=True)
+            self.headers: Sequence[str] = self._header()
         except LookupError:
+            self._raw.close()
             raise FileProblem(f"{encoding} is no encoding") from None
-        self.delimiter = delimiter or max(DELIMITERS, key=first.count)
-        csv.field_size_limit(MAX_CELL)
-        self._lines = csv.reader(self._text, delimiter=self.delimiter, strict=True)
-        self.headers: Sequence[str] = self._header()
+        except BaseException:
+            self._raw.close()
+            raise
 
     def _header(self) -> Sequence[str]:
         found = [each.strip() for each in self._next() or ()]

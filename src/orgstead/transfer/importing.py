@@ -111,7 +111,8 @@ def import_file(
     and what ends bulk operations: TransportError, ThrottledError, ServerError, CredentialError. After those it can be
     resumed.
     """
-    return _Import(client, table, path, options, progress).run()
+    with closing(open_file(path, options.file)) as reader:
+        return _Import(client, table, path, options, progress, reader).run()
 
 
 class _Import:
@@ -124,12 +125,13 @@ class _Import:
         path: Path,
         options: ImportOptions,
         progress: Callable[[float, ImportReport], Any] | None,
+        reader: Reader,
     ) -> None:
         self._client = client
         self._path = path
         self._options = options
         self._progress = progress
-        self._reader: Reader = open_file(path, options.file)
+        self._reader = reader
         self._table: Table = describe_table(client, table)
         given = read_map(options.map_file) if options.map_file else {}
         self._headings = Headings(self._table, given, skip_read_only=options.skip_read_only)
@@ -179,7 +181,6 @@ class _Import:
                 journal.finish(self._rejects.count)
         finally:
             self._rejects.close()
-            self._reader.close()
         report.left_out = list(self._headings.left_out)
         if report.rejected and self._rejects.path.exists():
             report.rejects_file = str(self._rejects.path)

@@ -107,12 +107,13 @@ class Headings:
             if column is None:
                 if header.endswith(FORMATTED) and self._named(header.removesuffix(FORMATTED)):
                     return None
-                return FileProblem(f"{self._table.name} has no column {header}")
+                return FileProblem(f"the table {self._table.name} has no column {header}")
         if not column.writable:
             if self._skip:
                 return None
             return FileProblem(
-                f"{column.name} ({column.type}) cannot be written: leave it out by the map, or with --skip-read-only"
+                f"the column {column.name} ({column.type}) cannot be written: "
+                "leave it out by the map, or with --skip-read-only"
             )
         return Heading(header=header, column=column, values=values)
 
