@@ -14,6 +14,11 @@ from typing import Any
 from orgstead.config import MEMORY, Config, ConfigError
 from orgstead.engine import rules
 from orgstead.engine.copies import PinnedBlobs
+from orgstead.engine.datamanagement import exports as data_exports
+from orgstead.engine.datamanagement import faulty as data_faulty
+from orgstead.engine.datamanagement import messages as data_messages
+from orgstead.engine.datamanagement import processing as data_processing
+from orgstead.engine.datamanagement import status as data_status
 from orgstead.engine.handlers import (
     bulk,
     changes,
@@ -68,6 +73,8 @@ from orgstead.server.agents import AgentDoor, Tools
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
 from orgstead.server.callouts import Callouts
+from orgstead.server.connector import ConnectorDoor
+from orgstead.server.datafiles import DataFileStore
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.directory import RowDirectory
 from orgstead.server.discovery import Discovery
@@ -92,8 +99,9 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, changes, deletion, deliveries, downloads, emails, files, jobs, later, lists, merge, metadata, notes,
-    organization, queues, roles, rules, sales, service, sharing, sweep, teams, times, tools,
+    bulk, changes, data_exports, data_faulty, data_messages, data_processing, data_status, deletion, deliveries,
+    downloads, emails, files, jobs, later, lists, merge, metadata, notes, organization, queues, roles, rules, sales,
+    service, sharing, sweep, teams, times, tools,
 )  # fmt: skip
 
 
@@ -140,6 +148,7 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
         functions=functions(),
         steps=Steps(steps()),
         outside=Endpoints(callouts),
+        data_files=DataFileStore(),
         shared=config.database_url is not None,
     )
     directory = RowDirectory(engine)
@@ -193,6 +202,7 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
         Dataverse(engine, lanes, unsupported),
         SoapDoor(config, callers, organization, Discovery(lanes, organization)),
         AgentDoor(config, callers, _tools(config.mcp)),
+        ConnectorDoor(config, engine, lanes, callers),
         authority,
         callers,
         Limits(rules_of(config), clock),

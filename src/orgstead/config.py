@@ -92,6 +92,9 @@ class Config:
     max_batch_bytes: int = 128 * 1024 * 1024
     """The largest body of a batch, in bytes."""
 
+    connector_max_bytes: int = 2 * 1024 * 1024 * 1024
+    """The largest file that is enqueued for a recurring data job, in bytes."""
+
     limits: str = "auto"
     """Service protection: ``on``, ``count`` (tells what is left, refuses nothing), ``off``; ``auto`` is ``count`` in
     development mode and ``on`` outside of it."""
@@ -162,6 +165,8 @@ class Config:
         if not _guid(self.tenant_id):
             raise ConfigError("tenant_id must be a GUID.")
         self._check_limits()
+        if self.connector_max_bytes < 1:
+            raise ConfigError("connector_max_bytes must be at least 1.")
         if self.mcp not in ("off", "read", "write", "delete"):
             raise ConfigError("mcp must be off, read, write or delete.")
         if self.admin_key is not None and (len(self.admin_key) < MIN_KEY or not self.admin_key.isprintable()):

@@ -60,12 +60,20 @@ class Failure(click.ClickException):
         click.echo("\n".join(lines), file=file, err=file is None)
 
 
+class _Misuse(Failure):
+    """A command that was called with what makes no sense."""
+
+    exit_code = 2
+
+
 def failure_of(error: Exception, *, as_json: bool) -> Failure:
     """An exception as a failure to show."""
     match error:
         case Failure():
             error.as_json = as_json
             return error
+        case click.UsageError():
+            return _Misuse(error.message, code="usage", as_json=as_json)
         case click.ClickException():
             return Failure(error.message, as_json=as_json)
         case ServiceError():
@@ -111,7 +119,7 @@ def _hint(error: ServiceError) -> str:
             return "The token is not taken: 'orgstead auth create --replace' makes the profile anew."
         case ForbiddenError():
             return "Whoever is signed in lacks a privilege: 'orgstead auth who' says who that is."
-        case NotFoundError():
+        case NotFoundError(message=message) if "metadata" in message or "segment" in message:
             return "'orgstead tables list' lists the tables, 'orgstead tables columns TABLE' the columns."
         case ThrottledError():
             seconds = f" Retry after {error.retry_after:g} seconds." if error.retry_after else ""
