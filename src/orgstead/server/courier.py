@@ -172,8 +172,12 @@ class Courier:
         for delivery in taken:
             self.known.add(delivery["id"])
             self._waiting.setdefault(delivery["lane"], deque()).append(delivery)
-        for lane in room:
-            self._begin(lane)
+        try:
+            if taken:
+                await self._send("ShowDeliveries", Ids=[delivery["id"] for delivery in taken])
+        finally:
+            for lane in room:
+                self._begin(lane)
         return bool(taken)
 
     def _begin(self, lane: str) -> None:
