@@ -41,8 +41,8 @@ REST_SECONDS = 10.0
 class JobRunner:
     """Works on the jobs of an engine's organisation as long as the block runs; there may be others in other processes.
 
-    ``alone`` says that there are none: then whatever somebody else has taken is free at once. ``real`` is the real time:
-    a lease does not end because somebody has moved the organisation's clock.
+    ``alone`` says that there are none: then whatever somebody else has taken is free at once. ``real`` is the real
+    time: a lease does not end because somebody has moved the organisation's clock.
     """
 
     def __init__(

@@ -185,7 +185,8 @@ def rescue_jobs(call: Call) -> Sequence[str]:
 def free_job(call: Call, id: str, host: str, *, begun: bool, due: str | None = None) -> bool:
     """Let anybody take what a host has taken, at once or when it is ``due``. Whether it had taken it.
 
-    ``begun`` counts it as begun in vain. What endpoints are told is taken without a look at what users want: what was to end or to wait meanwhile does so.
+    ``begun`` counts it as begun in vain. What endpoints are told is taken without a look at what users want: what was
+    to end or to wait meanwhile does so.
     """
     jobs, operations = call.schema.tables[JOBS], call.schema.tables[OPERATIONS]
     # In the order in which users who change the job lock the two rows.
