@@ -339,7 +339,8 @@ def test_a_job_shows_that_its_endpoint_is_being_told(web: Web, receiver: Receive
     receiver.answer = lambda post: 204 if going.wait(30) else 500
     id = web.make("accounts", name="Under way")
     receiver.wait(1)
-    row = job_of(web, id)
+    while (row := job_of(web, id))["statecode"] == 0:
+        pass
     going.set()
     assert (row["statecode"], row["statuscode"]) == (2, 20)
     assert row["startedon"] is not None
@@ -682,7 +683,7 @@ def test_a_step_that_could_not_run_is_refused(
 ) -> None:
     to = endpoint(web, receiver.url)
     answer = web.call("POST", "sdkmessageprocessingsteps", body_of_step(web, to, name, table, **given))
-    assert answer.status in (400, 404), answer.text
+    assert answer.status in (400, 404, 501), answer.text
     assert web.get("sdkmessageprocessingsteps?$select=name").rows == []
 
 
