@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 # How often it looks for what it was not told of.
 EVERY_SECONDS = 1.0
-# After how long a delivery that has no answer yet is shown to be in progress: a row for each would cost as much as all else.
+# After how long a delivery without an answer is shown to be in progress: a row for each would cost as much as all else.
 SHOW_SECONDS = 1.0
 # How often it looks for endpoints that have gone and left something to be told.
 STRAYS_SECONDS = 5.0
