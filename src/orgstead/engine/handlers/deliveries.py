@@ -158,8 +158,7 @@ def show_deliveries(call: Call) -> None:
         if (call.unit.get(jobs, id, ("host",)) or {}).get("host") != host:
             continue
         began = operation["startedon"] or call.now
-        shown = {"startedon": began, "hostid": host, "versionnumber": call.unit.next_version()}
-        call.unit.update(operations, id, {**IN_PROGRESS, **shown})
+        call.unit.update(operations, id, {**IN_PROGRESS, "startedon": began, "hostid": host})
 
 
 @handles("ReturnDeliveries", privilege=OPEN, heavy=True)
