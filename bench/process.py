@@ -65,7 +65,11 @@ class Process:
             self.child.wait()
 
     def memory(self) -> float:
-        """Resident memory now, in megabytes (10^6 bytes)."""
+        """The process's own resident memory now, in megabytes (10^6 bytes).
+
+        Without pages of mapped files: they are the system's cache, counted once for each mapping, and taken back
+        when others need the room.
+        """
         status = Path(f"/proc/{self.child.pid}/status").read_text()
-        found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-        return int(found[1]) * 1024 / 1e6 if found else 0.0
+        found = re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+) kB$", status, re.MULTILINE)
+        return sum(map(int, found)) * 1024 / 1e6

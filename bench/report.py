@@ -52,7 +52,7 @@ def render(run: Run) -> str:
     ]
     if run.memory:
         weights = [f"{run.memory[name]:.0f} MB" if name in run.memory else "–" for name in ORDER]
-        table.append(["resident memory after the runs (aim ≤ 250 MB)", "", *weights, "", "", "", ""])
+        table.append(["own memory after the runs (aim ≤ 250 MB)", "", *weights, "", "", "", ""])
     body = [
         f"## {run.rows:,} rows",
         "",

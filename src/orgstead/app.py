@@ -14,6 +14,11 @@ from typing import Any
 from orgstead.config import MEMORY, Config, ConfigError
 from orgstead.engine import rules
 from orgstead.engine.copies import PinnedBlobs
+from orgstead.engine.datamanagement import exports as data_exports
+from orgstead.engine.datamanagement import faulty as data_faulty
+from orgstead.engine.datamanagement import messages as data_messages
+from orgstead.engine.datamanagement import processing as data_processing
+from orgstead.engine.datamanagement import status as data_status
 from orgstead.engine.handlers import (
     bulk,
     changes,
@@ -70,7 +75,9 @@ from orgstead.server.agents import AgentDoor, Tools
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
 from orgstead.server.callouts import Callouts
+from orgstead.server.connector import ConnectorDoor
 from orgstead.server.courier import PATIENCE_SECONDS
+from orgstead.server.datafiles import DataFileStore
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.directory import RowDirectory
 from orgstead.server.discovery import Discovery
@@ -95,8 +102,9 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, changes, deletion, deliveries, downloads, emails, files, jobs, later, lists, merge, metadata, notes,
-    organization, queues, retention, roles, rules, sales, service, sharing, sweep, teams, times, tools,
+    bulk, changes, data_exports, data_faulty, data_messages, data_processing, data_status, deletion, deliveries,
+    downloads, emails, files, jobs, later, lists, merge, metadata, notes, organization, queues, retention, roles, rules,
+    sales, service, sharing, sweep, teams, times, tools,
 )  # fmt: skip
 
 
@@ -149,6 +157,7 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
         steps=Steps(steps()),
         outside=Endpoints(callouts),
         limit=TimeLimit(config.step_seconds),
+        data_files=DataFileStore(),
         shared=config.database_url is not None,
     )
     directory = RowDirectory(engine)
@@ -208,6 +217,7 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
         Dataverse(engine, lanes, unsupported),
         SoapDoor(config, callers, organization, Discovery(lanes, organization)),
         AgentDoor(config, callers, _tools(config.mcp)),
+        ConnectorDoor(config, engine, lanes, callers),
         authority,
         callers,
         Limits(rules_of(config), clock),

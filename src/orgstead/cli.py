@@ -5,6 +5,7 @@ those of rows, tables and profiles in ``terminal.commands``.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar
 
 import click
@@ -15,16 +16,6 @@ from orgstead.config import LIMITS, Config, ConfigError, read_config, redacted
 from orgstead.errors import Fault
 from orgstead.terminal.commands import COMMANDS as TERMINAL
 from orgstead.testing.commands import COMMANDS
-
-try:
-    from orgstead.commands import certify, fill, is_founded, open_quietly, run, sign
-except ModuleNotFoundError as error:
-    # The bare distribution is the client; the server's parts come with an extra.
-    if error.name is None or error.name.startswith("orgstead"):
-        raise
-    MISSING: str | None = error.name
-else:
-    MISSING = None
 
 __all__ = ["main"]
 
@@ -49,9 +40,18 @@ def _settings(command: F) -> F:
     return command
 
 
+def _server() -> Any:
+    """The module of the server's parts: they come with an extra, and are loaded for the commands that need them."""
+    try:
+        return import_module("orgstead.commands")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("orgstead"):
+            raise
+        raise click.ClickException(f"The server needs {error.name}: pip install 'orgstead[server]'") from None
+
+
 def _config(**given: Any) -> Config:
-    if MISSING is not None:
-        raise click.ClickException(f"The server needs {MISSING}: pip install 'orgstead[server]'")
+    _server()
     try:
         return read_config(given)
     except ConfigError as error:
@@ -94,7 +94,7 @@ for each in (*TERMINAL, *COMMANDS, *ACTIONS):
 def serve(**given: Any) -> None:
     """Answer over HTTP and HTTPS until stopped."""
     config = _config(**given)
-    run(config, (lambda text: None) if config.silent else click.echo)
+    _server().run(config, (lambda text: None) if config.silent else click.echo)
 
 
 @main.command()
@@ -102,7 +102,7 @@ def serve(**given: Any) -> None:
 @click.option("--sample/--no-sample", default=None, help="Fill a new organisation with sample rows.")
 def init(**given: Any) -> None:
     """Make the organisation, if it is not there yet."""
-    with open_quietly(_config(**given)):
+    with _server().open_quietly(_config(**given)):
         click.echo("The organisation is there.")
 
 
@@ -118,17 +118,17 @@ def init(**given: Any) -> None:
 def seed(accounts: int, contacts: int, seed_: int, **given: Any) -> None:
     """Add many made-up accounts and contacts."""
     with (
-        open_quietly(_config(**given)) as organisation,
+        _server().open_quietly(_config(**given)) as organisation,
         click.progressbar(length=accounts + contacts, label="rows") as bar,
     ):
-        fill(organisation.engine, accounts, contacts, seed_, bar.update)
+        _server().fill(organisation.engine, accounts, contacts, seed_, bar.update)
 
 
 @main.command()
 @_settings
 def certs(**given: Any) -> None:
     """Make the local certificate authority and print how to trust it."""
-    made = certify(_config(**given))
+    made = _server().certify(_config(**given))
     click.echo(f"Certificate authority: {made.authority.resolve()}")
     if made.new_authority:
         click.echo("It is new: whoever trusted an older one has to trust this one.")
@@ -153,13 +153,13 @@ def token(url: str, **given: Any) -> None:
         raise click.ClickException(
             "Outside development mode, ask the token endpoint with your own credentials."
         )
-    if not is_founded(config):
+    if not _server().is_founded(config):
         # A new organisation here would have keys that no running server knows.
         raise click.ClickException(
             f"There is no organisation in {config.data}. Start one with 'orgstead serve', "
             "or name the directory of the one that runs with --data."
         )
-    click.echo(sign(config, url))
+    click.echo(_server().sign(config, url))
 
 
 @main.group("config")

@@ -99,6 +99,9 @@ class Config:
     max_batch_bytes: int = 128 * 1024 * 1024
     """The largest body of a batch, in bytes."""
 
+    connector_max_bytes: int = 2 * 1024 * 1024 * 1024
+    """The largest file that is enqueued for a recurring data job, in bytes."""
+
     limits: str = "auto"
     """Service protection: ``on``, ``count`` (tells what is left, refuses nothing), ``off``; ``auto`` is ``count`` in
     development mode and ``on`` outside of it."""
@@ -173,6 +176,8 @@ class Config:
             raise ConfigError(f"history_days must be between 0 and {MAX_DAYS}.")
         if not 1 <= self.step_seconds <= MAX_WINDOW:
             raise ConfigError(f"step_seconds must be between 1 and {MAX_WINDOW}.")
+        if self.connector_max_bytes < 1:
+            raise ConfigError("connector_max_bytes must be at least 1.")
         if self.mcp not in ("off", "read", "write", "delete"):
             raise ConfigError("mcp must be off, read, write or delete.")
         if self.admin_key is not None and (len(self.admin_key) < MIN_KEY or not self.admin_key.isprintable()):

@@ -14,8 +14,10 @@ from orgstead.engine.ports import Store
 from orgstead.identity import Application as Registration
 from orgstead.identity import Secret, hash_secret
 from orgstead.identity.development import ADMIN_OBJECT_ID, ADMIN_PASSWORD, development_applications
+from orgstead.model.messages import Create
 from orgstead.model.schema import Schema
-from orgstead.solutions.first import FirstIds, first_messages, user_messages
+from orgstead.solutions.entities import entity_messages
+from orgstead.solutions.first import FirstIds, first_messages, read_rows, user_messages
 from orgstead.solutions.load import load_base
 from orgstead.solutions.messages import message_rows
 from orgstead.solutions.sample import sample_messages
@@ -82,11 +84,22 @@ def _upgrade(engine: Engine) -> None:
             for id in unit.find(schema.tables[name], {}, MAX_MESSAGES)
         }
     messages = [*privilege_messages(schema, known), *message_rows(schema, engine.messages.values(), told)]
-    if not known:
-        messages += role_messages(schema, there)
+    added = set()
+    for message in read_rows("finops", {"root": _root_unit(store, schema)}):
+        if isinstance(message, Create) and message.record.id and message.record.id not in there:
+            added.add(message.record.id)
+            messages.append(message)
+    messages += role_messages(schema, there | added if not known else added)
+    messages += entity_messages(schema.entities)
     engine.run(messages, SYSTEM)
     with store.write() as unit:
         unit.write_setting(FOUNDED, base_digest())
+
+
+def _root_unit(store: Store, schema: Schema) -> str:
+    with store.read() as unit:
+        (root,) = unit.find(schema.tables["businessunit"], {"parentbusinessunitid": None}, 1)
+    return root
 
 
 def _found(engine: Engine, directory: Directory, config: Config) -> None:
@@ -115,7 +128,8 @@ def _found(engine: Engine, directory: Directory, config: Config) -> None:
     engine.run(
         [*first_messages(config.organization_name), *message_rows(base, engine.messages.values())], founder
     )
-    engine.run([*privilege_messages(base), *role_messages(base)], founder)
+    roles = read_rows("finops", {"root": FirstIds.business_unit})
+    engine.run([*privilege_messages(base), *roles, *role_messages(base), *entity_messages()], founder)
     password = config.admin_password or (ADMIN_PASSWORD if config.dev else None)
     if password:
         engine.run(

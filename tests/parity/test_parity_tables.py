@@ -208,13 +208,6 @@ def test_several_tables_are_made_together_or_not_at_all(web: Web) -> None:
         assert web.call("POST", "CreateEntities", {"Entities": wrong}).status == 400
 
 
-def test_a_custom_activity_table_is_refused_by_name(web: Web) -> None:
-    answer = web.call("POST", "EntityDefinitions", table("new_Visit", IsActivity=True))
-    assert answer.status == 501
-    assert "activity" in answer.json["error"]["message"]
-    assert web.get("EntityDefinitions(LogicalName='new_visit')").status == 404
-
-
 def test_clients_see_which_messages_a_new_table_takes(web: Web) -> None:
     def messages(name: str) -> set[str]:
         rows = web.get(

@@ -45,7 +45,7 @@ from orgstead.client.literals import Ref
 from orgstead.client.outcome import BulkResult, RowFailure
 from orgstead.client.position import Position
 from orgstead.client.query import Expand, Query
-from orgstead.client.record import Page, Record
+from orgstead.client.record import Page, Record, Shape
 from orgstead.client.records import Records, Upserted, new_id
 from orgstead.client.retry import Retry
 from orgstead.client.rows import Rows
@@ -115,6 +115,7 @@ __all__ = [
     "Rows",
     "ServerError",
     "ServiceError",
+    "Shape",
     "Sql",
     "TableInfo",
     "Tables",

@@ -117,9 +117,9 @@ class _Client(Bound[D], Generic[D]):
         """The rows of a FetchXML query. Raises ConfigurationError for what is none."""
         return FetchXml(self._driver, self._session, xml, page_size, annotations)
 
-    def sql(self, statement: str, *, page_size: int | None = None) -> Sql[D]:
+    def sql(self, statement: str, *, page_size: int | None = None, annotations: bool = False) -> Sql[D]:
         """The rows of a SELECT statement. Raises ConfigurationError for one without FROM."""
-        return Sql(self._driver, self._session, statement, page_size)
+        return Sql(self._driver, self._session, statement, page_size, annotations)
 
     @operation
     def request(

@@ -141,7 +141,9 @@ def _inner_cookie(text: str) -> str:
 class Sql(Rows[D]):
     """The rows of a SELECT statement; the service compiles it and reads only."""
 
-    def __init__(self, driver: D, session: Session, statement: str, size: int | None) -> None:
+    def __init__(
+        self, driver: D, session: Session, statement: str, size: int | None, annotations: bool
+    ) -> None:
         super().__init__(driver, session)
         found = _FROM.search(statement)
         if found is None:
@@ -149,9 +151,12 @@ class Sql(Rows[D]):
         self._statement = statement
         self._table = found[1]
         self._size = size
+        self._annotations = annotations
 
     def _pages(self) -> Stream[Page]:
         shape = yield from shape_of(self._session, self._table)
-        headers = {"Prefer": f"odata.maxpagesize={self._size}"} if self._size is not None else {}
+        preferences = [f"odata.maxpagesize={self._size}"] if self._size is not None else []
+        preferences += [ANNOTATIONS] if self._annotations else []
+        headers = {"Prefer": ",".join(preferences)} if preferences else {}
         path = f"{shape.set}?{query_text({'sql': self._statement})}"
         yield from linked_pages(self._session, path, shape, headers)

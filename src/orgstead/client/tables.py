@@ -23,7 +23,9 @@ from orgstead.client.errors import NotFoundError, ServiceError
 from orgstead.client.flow import Flow
 from orgstead.client.literals import name, query_text
 from orgstead.client.methods import Bound, operation
+from orgstead.client.record import Shape
 from orgstead.client.session import Session
+from orgstead.client.shapes import shape_of
 
 __all__ = ["Tables"]
 
@@ -95,6 +97,11 @@ class Tables(Bound[D], Generic[D]):
     def get(self, table: str) -> Flow[TableInfo]:
         """A table by its logical name. Raises NotFoundError."""
         return (yield from self._info(table))
+
+    @operation
+    def shape(self, table: str) -> Flow[Shape]:
+        """What a row of a table holds, by its logical name or that of its entity set; asked once for each client."""
+        return (yield from shape_of(self._session, table))
 
     @operation
     def list(self, *, custom: bool = False, where: str | None = None) -> Flow[Sequence[TableInfo]]:

@@ -56,6 +56,7 @@ __all__ = ["Bound", "bind_query"]
 MAX_EXPANDS = 15
 MAX_EXPAND_DEPTH = 10
 MAX_PAGE = 5000
+BULK_PAGE = 10_000
 OWNER = "owner"
 CURRENCY = "transactioncurrencyid"
 
@@ -113,11 +114,12 @@ def bind_query(
     if query.count or query.count_only:
         count_plan = _counting(plan, scope, grouped=bool(query.groups or query.aggregates or query.distinct))
     row_plan = _counting(plan, scope, grouped=False) if query.row_limit is not None else None
+    largest = BULK_PAGE if query.bulk else MAX_PAGE
     return Bound(
         plan=plan,
         params=tuple(state.params),
         fixed=state.fixed,
-        page_size=None if single is not None else min(query.page_size or MAX_PAGE, MAX_PAGE),
+        page_size=None if single is not None else min(query.page_size or largest, largest),
         top=query.top,
         count_plan=count_plan,
         row_plan=row_plan,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from orgstead.engine.columns import CREATE, READ, UPDATE
-from orgstead.engine.context import Caller, Rights
+from orgstead.engine.context import DEFAULT_COMPANY, Caller, Rights
 from orgstead.engine.ports import UnitOfWork
 from orgstead.errors import fault
 from orgstead.model.plan import AllOf, Col, OneOf, Output, Param, Plan, Source
@@ -34,6 +34,8 @@ ACCESS_TEAM = 1
 # Of a column of fieldpermission; 0 is not allowed.
 ALLOWED = 4
 ACT_ON_BEHALF = "prvActOnBehalfOfAnotherUser"
+
+OF_USERS = ("fullname", "businessunitid", "isdisabled", "organizationid", "applicationid", "orgstead_company")
 
 # A privilege's name, its depth, and the business unit that the depth counts from.
 Held = tuple[str, int, str]
@@ -67,9 +69,7 @@ def load_caller(
         user_id = found[0] if found else object_id
         if user_id is None:
             return None
-    row = unit.get(
-        users, user_id, ("fullname", "businessunitid", "isdisabled", "organizationid", "applicationid")
-    )
+    row = unit.get(users, user_id, OF_USERS)
     if row is None:
         return None
     organization, currency = _organization(unit, schema)
@@ -95,6 +95,7 @@ def load_caller(
         ),
         teams=tuple(teams),
         currency_id=currency,
+        company=row["orgstead_company"] or DEFAULT_COMPANY,
     )
 
 

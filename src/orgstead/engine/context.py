@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["NO_RIGHTS", "SYSTEM", "Caller", "Rights"]
+__all__ = ["DEFAULT_COMPANY", "NO_RIGHTS", "SYSTEM", "Caller", "Rights"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,6 +40,8 @@ class Rights:
 
 
 NO_RIGHTS = Rights()
+# The company of whoever has no other; every organisation of Finance and Operations has it.
+DEFAULT_COMPANY = "dat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,8 @@ class Caller:
 
     ``system`` marks the product's own work: it may set columns that no user sets. ``administrator`` has every
     privilege for all rows and needs no ``rights``; a user without roles has none and may do nothing.
-    ``initiating_user_id`` is who signed in, when that is somebody else who acts on the user's behalf.
+    ``initiating_user_id`` is who signed in, when that is somebody else who acts on the user's behalf. ``company`` is
+    the company that the user works in, where rows are those of companies.
     """
 
     user_id: str
@@ -63,6 +66,7 @@ class Caller:
     teams: tuple[str, ...] = ()
     initiating_user_id: str | None = None
     currency_id: str | None = None
+    company: str = DEFAULT_COMPANY
 
 
 # The organisation itself: what loads shipped data and runs system work.

@@ -14,7 +14,7 @@ from orgstead.engine.dates import Calendar, FiscalYear
 from orgstead.engine.handlers import links, reads, rows
 from orgstead.engine.hooks import Hooks
 from orgstead.engine.ids import new_id
-from orgstead.engine.ports import Blobs, Clock, Outside, QueryText, UnitOfWork
+from orgstead.engine.ports import Blobs, Clock, DataFiles, Outside, QueryText, UnitOfWork
 from orgstead.engine.registry import Handler
 from orgstead.engine.stages import run_stage, wants_row
 from orgstead.engine.steps import Passage, Steps
@@ -96,6 +96,10 @@ class Home(Protocol):
     def outside(self) -> Outside:
         """How endpoints outside are told of events."""
 
+    @property
+    def data_files(self) -> DataFiles:
+        """How files of data management are read."""
+
     def handler_in(self, schema: Schema, name: str) -> Handler:
         """The handler of a message in a given schema; raises UnknownMessage."""
 
@@ -164,6 +168,11 @@ class Frame:
     def limit(self) -> TimeLimit:
         """How long functions that users wrote may run."""
         return self._home.limit
+
+    @property
+    def data_files(self) -> DataFiles:
+        """How files of data management are read."""
+        return self._home.data_files
 
     @property
     def correlation_id(self) -> str:

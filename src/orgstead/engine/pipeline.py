@@ -16,7 +16,7 @@ from orgstead.engine.custom import Function, handler_of
 from orgstead.engine.frame import Frame
 from orgstead.engine.hooks import Hooks, shipped
 from orgstead.engine.job import Job, changes_definitions, lost_a_race
-from orgstead.engine.ports import Blobs, Clock, Outside, QueryText, RolledBack, Store, UnitOfWork
+from orgstead.engine.ports import Blobs, Clock, DataFiles, Outside, QueryText, RolledBack, Store, UnitOfWork
 from orgstead.engine.registry import Handler, Registry
 from orgstead.engine.steps import Steps
 from orgstead.engine.timed import TimeLimit
@@ -58,6 +58,7 @@ class Engine:
         steps: Steps | None = None,
         outside: Outside | None = None,
         limit: TimeLimit | None = None,
+        data_files: DataFiles | None = None,
         shared: bool = False,
     ) -> None:
         self.store = store
@@ -70,14 +71,14 @@ class Engine:
         self.steps = steps or Steps()
         self._outside = outside
         self.limit = limit or TimeLimit(FUNCTION_SECONDS)
+        self._data_files = data_files
         self.schema = store.load_schema()
         # What the shipped handlers answer, by the names that steps are registered for.
         self.messages: Mapping[str, SdkMessage] = {
             each.name: each
             for each in sdk_messages(
-                (name, handler.writes, handler.signature.bound)
-                for name, handler in self.registry.handlers.items()
-                if handler.signature is not None
+                (name, self.registry.handlers[name].writes, signature.bound)
+                for name, signature in self.registry.signatures().items()
             )
         }
         self._publishing = threading.Lock()
@@ -113,6 +114,13 @@ class Engine:
         if self._outside is None:
             raise fault("NotSupported", feature="Telling endpoints")
         return self._outside
+
+    @property
+    def data_files(self) -> DataFiles:
+        """How files of data management are read; raises NotSupported in an engine that was made without."""
+        if self._data_files is None:
+            raise fault("NotSupported", feature="Reading files of data")
+        return self._data_files
 
     def handler(self, name: str) -> Handler:
         """The handler of a message, a shipped one or a custom API; raises UnknownMessage."""

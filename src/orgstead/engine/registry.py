@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orgstead.engine.context import Caller
-from orgstead.engine.ports import Blobs, Outside, QueryText, UnitOfWork
+from orgstead.engine.ports import Blobs, DataFiles, Outside, QueryText, UnitOfWork
 from orgstead.engine.steps import Steps
 from orgstead.engine.timed import TimeLimit
 from orgstead.errors import fault
@@ -73,6 +73,10 @@ class Call(Protocol):
     @property
     def limit(self) -> TimeLimit:
         """How long functions that users wrote may run."""
+
+    @property
+    def data_files(self) -> DataFiles:
+        """How files of data management are read."""
 
     @property
     def correlation_id(self) -> str:
@@ -193,6 +197,14 @@ class Registry:
         if handler is None:
             raise fault("UnknownMessage", name=name)
         return handler
+
+    def signatures(self, *, entities: bool = False) -> Mapping[str, Signature]:
+        """The signatures of the messages that have one by their names: of Dataverse, or those of data entities."""
+        return {
+            name: handler.signature
+            for name, handler in self.handlers.items()
+            if handler.signature is not None and bool(handler.signature.entity) == entities
+        }
 
     def names(self) -> Sequence[str]:
         """All names, sorted."""

@@ -185,7 +185,9 @@ class Signature:
 
     ``bound`` are the logical names of the tables that it is bound to, or "*" for any; empty for an unbound one.
     ``collection``: bound to the entity set. ``private``: $metadata does not tell of it. ``returns`` are the properties
-    of its answer; a single one without a name is the answer itself.
+    of its answer; a single one without a name is the answer itself. ``entity`` is the public collection name of the
+    data entity that Finance and Operations binds it to: such a message is one of ``/data`` alone, by what stands after
+    the last dot of its name.
     """
 
     kind: str
@@ -194,6 +196,7 @@ class Signature:
     bound: tuple[str, ...] = ()
     collection: bool = False
     private: bool = False
+    entity: str = ""
 
     @property
     def direct(self) -> str | None:

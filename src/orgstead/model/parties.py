@@ -9,5 +9,5 @@ __all__ = ["PARTICIPATION"]
 
 PARTICIPATION: Mapping[str, int] = {
     "from": 1, "to": 2, "cc": 3, "bcc": 4, "requiredattendees": 5, "optionalattendees": 6, "organizer": 7,
-    "regarding": 8, "owner": 9, "resources": 10, "customers": 11, "partner": 12,
+    "regarding": 8, "owner": 9, "resources": 10, "customers": 11, "related": 13,
 }  # fmt: skip

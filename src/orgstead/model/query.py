@@ -201,7 +201,8 @@ class Query:
     the first one without it. ``having`` filters groups (its fields are aliases). ``count`` asks for the total as well
     (capped at 5,000 as Dataverse does); ``count_only`` for nothing else. ``tallied`` are the numbers of rows right
     below each one in its table's hierarchy, by the key that they are counted by. ``row_limit`` is how many rows may
-    be aggregated.
+    be aggregated. A ``bulk`` one has pages of up to 10,000 rows and a total without a cap, as Finance and Operations
+    has them.
     """
 
     table: str
@@ -224,6 +225,7 @@ class Query:
     offset: int = 0
     count: bool = False
     count_only: bool = False
+    bulk: bool = False
     _hash: int | None = dataclass_field(default=None, init=False, compare=False, repr=False)
 
     def __hash__(self) -> int:

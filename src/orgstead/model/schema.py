@@ -10,6 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
+from orgstead.model.dataentities import DataEntity, EntityIndex
 from orgstead.model.steps import Step
 
 __all__ = [
@@ -285,8 +286,9 @@ class Noted:
 class Schema:
     """All definitions at one version. Look-ups by other names than the logical one belong to the wires.
 
-    ``steps`` are those that are enabled, by id. ``history`` has the changes of definitions by their ids, as far as they
-    are remembered: all that are younger than the version ``forgotten``.
+    ``steps`` are those that are enabled, by id; ``entities`` likewise, by their public names. ``history`` has the
+    changes of definitions by their ids, as far as they are remembered: all that are younger than the version
+    ``forgotten``.
     """
 
     version: int
@@ -296,6 +298,7 @@ class Schema:
     choices: Mapping[str, Choice] = field(default_factory=dict)
     apis: Mapping[str, CustomApi] = field(default_factory=dict)
     steps: Mapping[str, Step] = field(default_factory=dict)
+    entities: Mapping[str, DataEntity] = field(default_factory=dict)
     history: Mapping[str, Noted] = field(default_factory=dict)
     forgotten: int = 0
 
@@ -313,9 +316,10 @@ class Schema:
         choices: Mapping[str, Choice | None] | None = None,
         apis: Mapping[str, CustomApi | None] | None = None,
         steps: Mapping[str, Step | None] | None = None,
+        entities: Mapping[str, DataEntity | None] | None = None,
     ) -> "Schema":
         """The next version, with the given definitions put in, or taken out where the value is None."""
-        return replace(
+        new = replace(
             self,
             version=self.version + 1,
             tables=_merged(self.tables, tables),
@@ -324,7 +328,14 @@ class Schema:
             choices=_merged(self.choices, choices),
             apis=_merged(self.apis, apis),
             steps=_merged(self.steps, steps),
+            entities=_merged(self.entities, entities),
         )
+        # What was worked out from relationships stands as long as they do.
+        kept = (() if one_to_many else ("referencing", "referenced"), () if many_to_many else ("crossing",))
+        new.__dict__.update(
+            {name: self.__dict__[name] for names in kept for name in names if name in self.__dict__}
+        )
+        return new
 
     @cached_property
     def referencing(self) -> Mapping[str, tuple[OneToMany, ...]]:
@@ -340,6 +351,11 @@ class Schema:
     def crossing(self) -> Mapping[str, tuple[ManyToMany, ...]]:
         """Per table, its N:N relationships."""
         return _grouped(self.many_to_many.values(), lambda r: {r.entity1: 0, r.entity2: 0})
+
+    @cached_property
+    def entity_index(self) -> EntityIndex:
+        """The data entities by other things than their names."""
+        return EntityIndex(entities=tuple(self.entities.values()))
 
     def lookup_relationship(self, table: str, column: str, target: str) -> OneToMany | None:
         """The 1:N relationship behind ``table.column`` towards ``target``."""

@@ -24,6 +24,7 @@ from orgstead.identity.server import AuthorizationServer
 from orgstead.server.admin import Admin
 from orgstead.server.agents import AgentDoor
 from orgstead.server.callers import Callers
+from orgstead.server.connector import ConnectorDoor
 from orgstead.server.dataverse import VERSIONS, Dataverse
 from orgstead.server.feed import RETRY_STREAM, Feed, Unanswered, wants_feed
 from orgstead.server.forms import Forms
@@ -43,7 +44,8 @@ from orgstead.server.limits import Limits
 from orgstead.server.soap import Origin, SoapDoor
 from orgstead.server.visits import HINT, LEFT, Visit
 from orgstead.wire.odata.files import CHUNK_BYTES
-from orgstead.wire.odata.response import Reply, dump, failure
+from orgstead.wire.odata.response import failure
+from orgstead.wire.odatav4.reply import Reply, dump
 
 __all__ = ["COMMON", "CORS", "Application"]
 
@@ -87,6 +89,7 @@ class Application:
         dataverse: Dataverse,
         soap: SoapDoor,
         agents: AgentDoor,
+        connector: ConnectorDoor,
         authority: AuthorizationServer,
         callers: Callers,
         limits: Limits,
@@ -99,6 +102,7 @@ class Application:
         self._dataverse = dataverse
         self._soap = soap
         self._agents = agents
+        self._connector = connector
         self._forms = Forms(dataverse, callers, limits)
         self._authority = authority
         self._callers = callers
@@ -130,6 +134,8 @@ class Application:
             elif self._soap.owns(raw):
                 with Visit(self.limits) as visit:
                     await self._soap.answer(scope, receive, send, raw, headers, self._at(origin), visit)
+            elif self._connector.owns(raw):
+                await self._connector.answer(scope, receive, send, raw, headers, self._at(origin))
             elif self._agents.owns(raw):
                 await self._agents.answer(self, scope, receive, send, headers, self._at(origin))
             else:

@@ -11,7 +11,8 @@ from orgstead.model.messages import Execute, Options
 from orgstead.server.http import Scope
 from orgstead.server.lanes import Lanes
 from orgstead.server.organization import CONTENT_TYPES, OrganizationService, SoapReply
-from orgstead.wire.odata.response import JSON_TYPE, dump, failure
+from orgstead.wire.odata.response import failure
+from orgstead.wire.odatav4.reply import JSON_TYPE, dump
 from orgstead.wire.soap.envelope import SOAP11, close, open_, read_envelope
 from orgstead.wire.soap.finding import discovered, instance
 

@@ -20,7 +20,8 @@ import msgspec
 from orgstead.engine.context import Caller
 from orgstead.engine.pipeline import Engine
 from orgstead.errors import Fault, fault
-from orgstead.wire.odata.response import Reply, failure
+from orgstead.wire.odata.response import failure
+from orgstead.wire.odatav4.reply import Reply
 
 __all__ = ["RETRY_STREAM", "Feed", "Unanswered", "wants_feed"]
 

@@ -24,7 +24,7 @@ from orgstead.server.dataverse import Dataverse
 from orgstead.server.limits import Limits
 from orgstead.server.soap import Origin
 from orgstead.server.visits import Visit
-from orgstead.wire.odata.response import Reply
+from orgstead.wire.odatav4.reply import Reply
 
 __all__ = ["Forms"]
 

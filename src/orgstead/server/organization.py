@@ -60,11 +60,7 @@ class OrganizationService:
         self._lanes = lanes
         self._callers = callers
         self._unsupported = unsupported
-        self._shipped: Mapping[str, Signature] = {
-            name: handler.signature
-            for name, handler in engine.registry.handlers.items()
-            if handler.signature is not None
-        }
+        self._shipped = engine.registry.signatures()
         self._schema: Schema | None = None
         self._signatures: Mapping[str, Signature] = {}
 

@@ -10,7 +10,7 @@ from orgstead.errors import fault
 from orgstead.model.messages import Execute, Message
 from orgstead.server.lanes import Lanes
 from orgstead.wire.odata.files import CHUNK_BYTES, Upload
-from orgstead.wire.odata.response import VERSION, Reply
+from orgstead.wire.odatav4.reply import VERSION, Reply
 
 __all__ = ["receive_upload"]
 

@@ -56,13 +56,13 @@ def user_messages(
     yield Associate(ref=Ref("systemuser", id), relationship="systemuserroles_association", related=role)
 
 
-def read_rows(solution: str, names: dict[str, str]) -> Iterator[Message]:
-    """The rows of a shipped solution, in the order of its file.
+def read_rows(solution: str, names: dict[str, str], file: str = "rows.jsonl") -> Iterator[Message]:
+    """The rows of a file of a shipped solution, in its order.
 
     A value ``{"ref": "table/name"}`` refers to the row with that id or that name in the file; a list is the parties of
     an activity; texts may hold ``{placeholders}`` of ``names``.
     """
-    path = files("orgstead.solutions").joinpath(solution, "rows.jsonl")
+    path = files("orgstead.solutions").joinpath(solution, file)
     known: dict[str, Ref] = {}
     for line in path.read_bytes().splitlines():
         if not line.strip() or line.startswith(b"//"):

@@ -15,8 +15,10 @@ import msgspec
 
 from orgstead.model.schema import Cascade, Choice, Column, Key, ManyToMany, OneToMany, Option, Schema, Table
 
-__all__ = ["load_base", "metadata_id"]
+__all__ = ["SOLUTIONS", "load_base", "metadata_id"]
 
+# What is shipped, in the order in which it is read.
+SOLUTIONS = ("base", "orgstead", "finops")
 NAMESPACE = UUID("0d365000-0000-4000-8000-00000000d365")
 INTERSECT_CODES = 10_000
 
@@ -38,7 +40,7 @@ class _Gathered:
 def load_base() -> Schema:
     """The schema that every organisation starts with."""
     gathered = _Gathered()
-    for solution in ("base", "orgstead"):
+    for solution in SOLUTIONS:
         root = files("orgstead.solutions").joinpath(solution)
         choices = root.joinpath("choices.jsonl")
         if choices.is_file():

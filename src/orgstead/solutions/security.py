@@ -41,10 +41,7 @@ def role_messages(schema: Schema, there: Collection[str] | None = None) -> Itera
     """What the shipped roles hold, those with the ids ``there`` or all of them."""
     privileges = all_privileges(schema)
     held: dict[str, dict[str, str]] = defaultdict(dict)
-    for line in files("orgstead.solutions").joinpath("base", "roles.jsonl").read_bytes().splitlines():
-        if line.startswith(b"//"):
-            continue
-        row = msgspec.json.decode(line, type=dict[str, Any])
+    for row in (*_lines("base", "roles.jsonl"), *_lines("finops", "roles.jsonl")):
         names = [
             privilege_name(schema.tables[table], right, schema)
             for table in row.get("tables", ())
@@ -65,12 +62,16 @@ def _role_id(name: str) -> str:
 
 def _fixed_ids() -> dict[str, str]:
     found: dict[str, str] = {}
-    for line in files("orgstead.solutions").joinpath("base", "rows.jsonl").read_bytes().splitlines():
-        if line.startswith(b"{"):
-            row = msgspec.json.decode(line, type=dict[str, Any])
-            if row.get("table") == "role" and "id" in row:
-                found[row["name"]] = row["id"]
+    for row in _lines("base", "rows.jsonl"):
+        if row.get("table") == "role" and "id" in row:
+            found[row["name"]] = row["id"]
     return found
+
+
+def _lines(solution: str, file: str) -> Iterator[dict[str, Any]]:
+    for line in files("orgstead.solutions").joinpath(solution, file).read_bytes().splitlines():
+        if line.startswith(b"{"):
+            yield msgspec.json.decode(line, type=dict[str, Any])
 
 
 _FIXED = _fixed_ids()

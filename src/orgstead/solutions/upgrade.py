@@ -9,19 +9,23 @@ from hashlib import sha256
 from importlib.resources import files
 
 from orgstead.model.schema import Column, Option, Schema, Table
+from orgstead.solutions.load import SOLUTIONS
 
 __all__ = ["base_digest", "with_missing"]
+
+# Files of rows that only a new organisation gets.
+ROWS = frozenset({"rows.jsonl", "sample.jsonl"})
 
 
 def base_digest() -> str:
     """What the shipped definitions are, as a short text that changes whenever they do."""
     digest = sha256()
-    for solution in ("base", "orgstead"):
+    for solution in SOLUTIONS:
         root = files("orgstead.solutions").joinpath(solution)
         for folder in (root, root.joinpath("tables")):
             if folder.is_dir():
                 for path in sorted(folder.iterdir(), key=lambda path: path.name):
-                    if path.name.endswith(".jsonl") and path.name != "rows.jsonl":
+                    if path.name.endswith(".jsonl") and path.name not in ROWS:
                         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from orgstead.model.dataentities import DataEntity
 from orgstead.model.schema import Choice, CustomApi, ManyToMany, Noted, OneToMany, Schema, Table
 from orgstead.model.steps import Step
 
@@ -22,6 +23,7 @@ KINDS: Mapping[str, Any] = {
     "choice": Choice,
     "api": CustomApi,
     "step": Step,
+    "entity": DataEntity,
     "history": Noted,
 }
 
@@ -73,6 +75,7 @@ def read_schema(rows: Iterable[Sequence[str]]) -> Schema:
         choices=found["choice"],
         apis=found["api"],
         steps=found["step"],
+        entities=found["entity"],
         history=found["history"],
         forgotten=forgotten,
     )
@@ -90,6 +93,7 @@ def changes(old: Schema, new: Schema) -> Iterator[tuple[str, str, Any | None]]:
         ("choice", old.choices, new.choices),
         ("api", old.apis, new.apis),
         ("step", old.steps, new.steps),
+        ("entity", old.entities, new.entities),
         ("history", old.history, new.history),
     ):
         for name in before.keys() - after.keys():

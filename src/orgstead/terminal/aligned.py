@@ -111,8 +111,8 @@ def _cut(text: str, width: int) -> str:
     return f"{text}…"
 
 
-def pairs(items: Iterable[tuple[str, str]]) -> str:
-    """Names and values, one pair to a line."""
-    held = [(name, value) for name, value in items if value]
+def pairs(items: Iterable[tuple[str, str]], always: frozenset[str] = frozenset()) -> str:
+    """Names and values, one pair to a line; without those that have none, but for ``always``."""
+    held = [(name, value) for name, value in items if value or name in always]
     width = max((len(name) for name, _ in held), default=0)
-    return "\n".join(f"{name:<{width}}  {one_line(value)}" for name, value in held)
+    return "\n".join(f"{name:<{width}}  {one_line(value)}".rstrip() for name, value in held)

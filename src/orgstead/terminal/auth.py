@@ -6,7 +6,7 @@ from orgstead.client import Client, DynamicsError
 from orgstead.terminal.aligned import pairs
 from orgstead.terminal.connect import Target, aimed
 from orgstead.terminal.groups import auth
-from orgstead.terminal.output import forms, json_option, say, write_json, write_rows
+from orgstead.terminal.output import forms, json_option, say, sure, write_json, write_rows
 from orgstead.terminal.profiles import Profiles
 
 __all__ = ["names"]
@@ -55,8 +55,7 @@ def remove(name: str) -> None:
 def clear(yes: bool) -> None:
     """Forget all profiles."""
     profiles = Profiles()
-    if not yes:
-        click.confirm(f"Forget all profiles in {profiles.place}?", abort=True, err=True)
+    sure(f"Forget all profiles in {profiles.place}?", yes)
     say(f"{profiles.clear()} profiles are gone.")
 
 

@@ -33,8 +33,6 @@ class Verb(click.Command):
             context.exit(PIPE_CLOSED)
         except KeyboardInterrupt:
             context.exit(INTERRUPTED)
-        except click.UsageError:
-            raise
         except (DynamicsError, OSError, click.ClickException) as error:
             raise failure_of(error, as_json=as_json) from None
 

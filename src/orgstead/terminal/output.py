@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
@@ -18,7 +19,7 @@ import msgspec
 from orgstead.client.values import encode, plain
 from orgstead.terminal.aligned import settled, write_table
 
-__all__ = ["FORMS", "cell", "csv_cell", "forms", "json_option", "say", "write_json", "write_rows"]
+__all__ = ["FORMS", "cell", "csv_cell", "forms", "json_option", "say", "sure", "write_json", "write_rows"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMS = ("table", "json", "jsonl", "csv")
@@ -34,16 +35,30 @@ def forms(command: F) -> F:
         click.option("--json", "form", flag_value="json", help="Print a JSON array."),
         click.option("--jsonl", "form", flag_value="jsonl", help="Print a JSON object in each line."),
         click.option("--csv", "form", flag_value="csv", help="Print CSV."),
-        click.option("--table", "form", flag_value="table", default="table", hidden=True),
     )
+
+    @wraps(command)
+    def run(*arguments: Any, form: str | None, **given: Any) -> Any:
+        return command(*arguments, form=form or "table", **given)
+
+    made: Any = run
     for option in reversed(options):
-        command = option(command)
-    return command
+        made = option(made)
+    return made  # type: ignore[no-any-return]
 
 
 def say(text: str) -> None:
     """Tell the person something that is no result: on standard error."""
     click.echo(text, err=True)
+
+
+def sure(question: str, yes: bool) -> None:
+    """Ask, unless ``yes``. Raises UsageError where nobody can be asked, Abort for a no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked here: give --yes.")
+    click.confirm(question, abort=True, err=True)
 
 
 def _json(value: Any) -> str:
@@ -109,6 +124,8 @@ def cell(value: Any) -> str:
             return "true" if value else "false"
         case datetime() | date():
             return str(plain(value))
+        case list() if value and all(type(each) is int for each in value):
+            return ",".join(map(str, value))  # several choices, as the service writes them
         case Mapping() | list() | tuple():
             return _json(value)
     return str(value)

@@ -224,7 +224,7 @@ def _taken(table: Table) -> Plan:
     )
 
 
-@handles("WorkOnJob", privilege=OPEN, heavy=True)
+@handles("WorkOnJob", privilege=OPEN, heavy=True, tracks=True)
 def work_on_job(call: Call) -> bool:
     """Do a piece of the job ``Id``, which ``Host`` has taken. Answers whether there is more to do at once."""
     jobs, operations = call.schema.tables[JOBS], call.schema.tables[OPERATIONS]

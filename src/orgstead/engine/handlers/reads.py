@@ -82,8 +82,9 @@ def retrieve_multiple(call: Reading, message: RetrieveMultiple) -> Result:
     plan = bound.plan
     total, capped = None, False
     if bound.count_plan is not None:
-        total = call.unit.count(bound.count_plan, bound.params, COUNT_LIMIT + 1)
-        total, capped = min(total, COUNT_LIMIT), total > COUNT_LIMIT
+        total = call.unit.count(bound.count_plan, bound.params, None if query.bulk else COUNT_LIMIT + 1)
+        if not query.bulk:
+            total, capped = min(total, COUNT_LIMIT), total > COUNT_LIMIT
         if query.count_only:
             return Result(page=Page(plan=plan, rows=(), total=total, capped=capped))
     if bound.row_plan is not None:

@@ -86,6 +86,11 @@ def drop_pointer(call: Call, change: Change) -> None:
 @hook("Create", "Update", stage=40, applies=_is_activity)
 def keep_parties(call: Call, change: Change) -> None:
     """Party list columns (``to``, ``requiredattendees``…) are rows of activityparty; a new list replaces the old."""
+    for name in change.values:
+        column = change.table.columns.get(name)
+        if column is not None and column.type == "partylist" and name not in PARTICIPATION:
+            # No published type of party says what they would be kept as.
+            raise fault("NotSupported", feature=f"The party list {name}")
     for name, mask in PARTICIPATION.items():
         column = change.table.columns.get(name)
         if name not in change.values or column is None or column.type != "partylist":

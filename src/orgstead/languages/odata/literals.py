@@ -15,11 +15,13 @@ from orgstead.languages.odata.lexer import Cursor, too_complex
 from orgstead.languages.odata.limits import MAX_DIGITS, MAX_EXPONENT, MAX_IN_VALUES
 
 __all__ = [
-    "ENUM_NAMESPACE", "DateText", "DateTimeText", "EnumLiteral", "Guid", "NavName", "Value", "json_texts",
-    "literal", "literal_text",
+    "DATA_NAMESPACE", "ENUM_NAMESPACE", "DateText", "DateTimeText", "EnumLiteral", "Guid", "NavName", "Value",
+    "json_texts", "literal", "literal_text",
 ]  # fmt: skip
 
 ENUM_NAMESPACE = "Microsoft.Dynamics.CRM."
+# The namespace of Finance and Operations.
+DATA_NAMESPACE = "Microsoft.Dynamics.DataEntities."
 
 _NUMBER = re.compile(r"-?(\d+)(\.\d+)?(?:[eE]([+-]?\d+))?", re.ASCII)
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -64,10 +66,11 @@ class DateTimeText(_Spelled):
 
 @dataclass(frozen=True, slots=True)
 class EnumLiteral:
-    """``Microsoft.Dynamics.CRM.OwnershipTypes'UserOwned'``: the type without namespace, and the member."""
+    """``Microsoft.Dynamics.CRM.OwnershipTypes'UserOwned'``: the type without its namespace, and the member."""
 
     type: str
     member: str
+    namespace: str = ENUM_NAMESPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,10 @@ def literal(cursor: Cursor) -> Value:
         value = _number_or_date(cursor, token)
     elif token in _WORDS:
         value = _WORDS[token]
-    elif token.startswith(ENUM_NAMESPACE) and "'" in token:
-        kind, member = token[len(ENUM_NAMESPACE) :].split("'", 1)
-        value = EnumLiteral(kind, _text(cursor, "'" + member))
+    elif token.startswith((ENUM_NAMESPACE, DATA_NAMESPACE)) and "'" in token:
+        space = ENUM_NAMESPACE if token.startswith(ENUM_NAMESPACE) else DATA_NAMESPACE
+        kind, member = token[len(space) :].split("'", 1)
+        value = EnumLiteral(kind, _text(cursor, "'" + member), space)
     elif _GUID.fullmatch(token):
         value = Guid(token.lower())
     elif not token:
@@ -145,7 +149,7 @@ def literal_text(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, EnumLiteral):
-        return f"{ENUM_NAMESPACE}{value.type}'{value.member.replace(chr(39), chr(39) * 2)}'"
+        return f"{value.namespace}{value.type}'{value.member.replace(chr(39), chr(39) * 2)}'"
     if isinstance(value, (Guid, DateText, DateTimeText)):
         return str(value)
     if isinstance(value, str):

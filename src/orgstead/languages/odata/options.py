@@ -47,14 +47,20 @@ class QueryOptions:
 
 
 def parse_options(
-    text: str, table: str = "", *, extra: Collection[str] = (), max_chars: int = MAX_QUERY_CHARS
+    text: str,
+    table: str = "",
+    *,
+    extra: Collection[str] = (),
+    system: Collection[str] = _SYSTEM_OPTIONS,
+    max_chars: int = MAX_QUERY_CHARS,
 ) -> QueryOptions:
     """Read what stands behind the ``?`` of a URL, still percent-encoded, to options about ``table``.
 
-    ``extra`` are further names without ``$`` that the route knows; ``max_chars`` is ``MAX_BATCH_QUERY_CHARS``
-    inside a batch. Raises ODataSyntax, ODataUnsupported and QueryTooComplex; nothing is ever ignored.
+    ``extra`` are further names without ``$`` that the route knows, ``system`` those with it; ``max_chars`` is
+    ``MAX_BATCH_QUERY_CHARS`` inside a batch. Raises ODataSyntax, ODataUnsupported and QueryTooComplex; nothing is ever
+    ignored.
     """
-    given, aliases, custom = split_options(text, extra=extra, max_chars=max_chars)
+    given, aliases, custom = split_options(text, extra=extra, system=system, max_chars=max_chars)
     return QueryOptions(
         query=_query(table, given, aliases, max_chars),
         skiptoken=given.get("$skiptoken"),
@@ -66,7 +72,11 @@ def parse_options(
 
 
 def split_options(
-    text: str, *, extra: Collection[str] = (), max_chars: int = MAX_QUERY_CHARS
+    text: str,
+    *,
+    extra: Collection[str] = (),
+    system: Collection[str] = _SYSTEM_OPTIONS,
+    max_chars: int = MAX_QUERY_CHARS,
 ) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     """The decoded ``$`` options, parameter aliases (without ``@``) and custom options of a query string.
 
@@ -82,7 +92,7 @@ def split_options(
             continue
         name, _, value = part.partition("=")
         name, value = _decoded(name).strip(), _decoded(value)
-        if name in _SYSTEM_OPTIONS:
+        if name in system:
             known, key, value = given, name, value.strip()
             if not value and name not in _MAY_BE_EMPTY:
                 raise syntax(f"The value for OData query '{name}' cannot be empty.")

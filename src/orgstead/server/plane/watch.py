@@ -29,7 +29,8 @@ from orgstead.server.plane.injection import Rule
 from orgstead.server.plane.plane import Plane
 from orgstead.server.plane.requests import Note
 from orgstead.server.plane.routes import PLANE, find_route, read_query
-from orgstead.wire.odata.response import dump, failure
+from orgstead.wire.odata.response import failure
+from orgstead.wire.odatav4.reply import dump
 
 __all__ = ["Watched"]
 

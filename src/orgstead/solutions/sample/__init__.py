@@ -16,4 +16,5 @@ def sample_messages() -> Iterator[Message]:
         "salesperson": FirstIds.salesperson_role,
         "unit": FirstIds.business_unit,
     }
-    return read_rows("sample", names)
+    yield from read_rows("sample", names)
+    yield from read_rows("finops", names, "sample.jsonl")

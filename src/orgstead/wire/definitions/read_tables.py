@@ -33,17 +33,19 @@ def read_table(value: Any, schema: Schema, new_id: Callable[[], str]) -> Table:
     schema_name = value.get("SchemaName")
     if not isinstance(schema_name, str):
         raise fault("InvalidDefinition", what="the entity", reason="SchemaName must be a text")
+    is_activity = value.get("IsActivity") is True
     bare = Table(
         logical_name=schema_name.lower(),
         schema_name=schema_name,
         entity_set="",
         metadata_id="",
         object_type_code=0,
-        primary_id=f"{schema_name.lower()}id",
+        primary_id="activityid" if is_activity else f"{schema_name.lower()}id",
         primary_name=None,
         columns={},
         ownership="UserOwned",
         is_custom=True,
+        is_activity=is_activity,
     )
     body = Body(value, "EntityMetadata", entity(replace(bare, is_intersect=True), schema).values)
     body.text("SchemaName")
@@ -58,13 +60,13 @@ def read_table(value: Any, schema: Schema, new_id: Callable[[], str]) -> Table:
     body.flag("IsStateModelAware", True)
     body.text("LogicalCollectionName")
     body.text("CollectionSchemaName")
+    body.flag("IsActivity", is_activity)
     primary_id = body.text("PrimaryIdAttribute", bare.primary_id)
     if primary_id != bare.primary_id:
         raise body.wrong(f"PrimaryIdAttribute is {bare.primary_id}")
     table = replace(
         table,
         metadata_id=body.id("MetadataId", new_id()),
-        is_activity=body.flag("IsActivity", False),
         entity_set=body.text("EntitySetName"),
     )
     table = _columns(body, table, schema, new_id)
@@ -90,7 +92,8 @@ def _columns(body: Body, table: Table, schema: Schema, new_id: Callable[[], str]
                 raise fault("PrimaryNameTwice", column=column.name, table=table.schema_name, existing=primary)
             primary = column.name
     primary = primary or named
-    if primary is None or primary not in columns:
+    # The primary name of an activity is there without being asked for.
+    if (primary is None or primary not in columns) and not (table.is_activity and not columns.get("subject")):
         raise fault("PrimaryNameMissing")
     return replace(table, columns=columns, primary_name=primary)
 

@@ -15,8 +15,8 @@ from orgstead.model.schema import Table
 from orgstead.wire.odata.contexts import context_of
 from orgstead.wire.odata.encode import encode_page
 from orgstead.wire.odata.reader import Reader
-from orgstead.wire.odata.request import Operation
-from orgstead.wire.odata.response import Reply, Shape, json_reply
+from orgstead.wire.odata.response import Shape
+from orgstead.wire.odatav4.reply import Operation, Reply, json_reply
 
 __all__ = ["changes_of"]
 

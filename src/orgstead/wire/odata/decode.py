@@ -14,12 +14,12 @@ from orgstead.wire.odata.metadata import DEFINITION_SETS, read_definitions
 from orgstead.wire.odata.metadata_changes import DEFINITION_ACTIONS, decode_change
 from orgstead.wire.odata.metadata_expression import retrieve_metadata_changes
 from orgstead.wire.odata.names import Names
-from orgstead.wire.odata.paths import Segment, parse_path
-from orgstead.wire.odata.prefer import parse_prefer
 from orgstead.wire.odata.reader import Reader
-from orgstead.wire.odata.request import Operation, Request
+from orgstead.wire.odata.request import Request
 from orgstead.wire.odata.resources import Resources
-from orgstead.wire.odata.response import VERSION, Reply, json_reply
+from orgstead.wire.odatav4.paths import Segment, parse_path
+from orgstead.wire.odatav4.prefer import parse_prefer
+from orgstead.wire.odatav4.reply import VERSION, Operation, Reply, json_reply
 
 __all__ = ["decode"]
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
-import msgspec
-
 from orgstead.model.formatted import format_value
 from orgstead.model.plan import Child, Nested, Output, Plan, placed_children, width
 from orgstead.model.record import Page
 from orgstead.model.schema import Column
 from orgstead.wire.odata.names import Names
+from orgstead.wire.odatav4.rows import Place, row_maker
 
 __all__ = ["PLAIN", "Annotations", "encode_page", "encode_rows", "property_name", "wire_value"]
 
@@ -107,62 +106,16 @@ def encode_rows(
 
 @lru_cache(maxsize=2048)
 def _plain(plan: Plan, nulls: bool) -> Callable[[Sequence[Any]], list[Any]] | None:
-    """One comprehension over the rows of this plan, its conversions and its expanded lookups written out.
-
-    Rows become structs whose keys are encoded once. The source is made of numbers only. None for a plan that has
-    expanded collections or answers references.
-    """
-    if not _is_plain(plan.children, plan.nested):
-        return None
-    scope: dict[str, Any] = {}
-    row = _struct(scope, plan.outputs, plan.nested, 0, nulls)
-    places = ", ".join(f"v{index}" for index in range(len(plan.outputs) + sum(map(width, plan.nested))))
-    made: Callable[[Sequence[Any]], list[Any]] = eval(f"lambda rows: [{row} for {places}, in rows]", scope)
-    return made
+    """What makes the rows of this plan; None for one that has expanded collections or answers references."""
+    return row_maker(plan, _places, nulls=nulls)
 
 
-def _is_plain(children: Sequence[Child], nested: Sequence[Nested]) -> bool:
-    return not children and all(
-        not part.refs_only and _is_plain(part.children, part.nested) for part in nested
-    )
-
-
-def _struct(
-    scope: dict[str, Any], outputs: Sequence[Output], nested: Sequence[Nested], start: int, nulls: bool
-) -> str:
-    """The source of one row as a struct, out of the places from ``start`` on; what it needs goes to ``scope``."""
-    keys: list[str] = []
-    values: list[str] = []
-    for index, output in enumerate(outputs, start):
-        value = f"v{index}"
-        if output.part == "version":
-            keys.append("@odata.etag")
-            values.append(f"f'W/\"{{{value}}}\"'")
-        elif output.part in ("value", "id"):
-            keys.append(property_name(output))
-            convert = _conversion(output)
-            if convert is not None:
-                scope[f"c{index}"] = convert
-                value = f"None if {value} is None else c{index}({value})"
-            values.append(value)
-    start += len(outputs)
-    for part in nested:
-        names = [property_name(output) for output in part.outputs]
-        id = f"v{start + names.index(part.table.primary_id)}"
-        inner = _struct(scope, part.outputs, part.nested, start, nulls)
-        keys.append(part.name)
-        values.append(f"None if {id} is None else {inner}")
-        start += width(part)
-    fields = [f"f{index}" for index in range(len(keys))]
-    name = f"row{len(scope)}"
-    scope[name] = msgspec.defstruct(
-        "Row",
-        fields if nulls else [(field, Any, None) for field in fields],
-        rename=dict(zip(fields, keys, strict=True)),
-        omit_defaults=not nulls,
-        gc=False,
-    )
-    return f"{name}({', '.join(values)})"
+def _places(output: Output) -> Sequence[Place]:
+    if output.part == "version":
+        return (Place(name="@odata.etag", source="f'W/\"{{}}\"'"),)
+    if output.part in ("value", "id"):
+        return (Place(name=property_name(output), convert=_conversion(output)),)
+    return ()
 
 
 class _Encoder:

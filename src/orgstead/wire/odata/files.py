@@ -16,11 +16,11 @@ from orgstead.model.record import Ref
 from orgstead.model.schema import Column
 from orgstead.wire.odata.headers import check_headers
 from orgstead.wire.odata.names import Names
-from orgstead.wire.odata.paths import parse_path
 from orgstead.wire.odata.payload import ref_of
-from orgstead.wire.odata.prefer import parse_match
 from orgstead.wire.odata.request import Request
-from orgstead.wire.odata.response import JSON_TYPE, VERSION, Reply, dump
+from orgstead.wire.odatav4.paths import parse_path
+from orgstead.wire.odatav4.prefer import parse_match
+from orgstead.wire.odatav4.reply import JSON_TYPE, VERSION, Reply, dump
 
 __all__ = ["CHUNK_BYTES", "Upload", "asks_for_content", "content_reply", "open_content", "read_upload"]
 

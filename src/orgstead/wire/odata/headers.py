@@ -6,10 +6,9 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/compose-ht
 from collections.abc import Mapping
 
 from orgstead.errors import fault
+from orgstead.wire.odatav4.body import check_body
 
 __all__ = ["check_headers"]
-
-JSON = frozenset({"application/json", ""})
 
 
 def check_headers(headers: Mapping[str, str], *, body: bool) -> None:
@@ -18,14 +17,7 @@ def check_headers(headers: Mapping[str, str], *, body: bool) -> None:
     Raises ODataUnsupported, InvalidHeader, UnsupportedMediaType.
     """
     if body:
-        kind = headers.get("content-type", "")
-        name, _, parameters = kind.lower().partition(";")
-        charset = parameters.partition("charset=")[2].partition(";")[0].strip(' "')
-        if name.strip() not in JSON or charset not in ("", "utf-8", "utf8"):
-            raise fault("UnsupportedMediaType", value=kind[:100])
-        coding = headers.get("content-encoding", "identity")
-        if coding.strip().lower() != "identity":
-            raise fault("UnsupportedMediaType", value=f"in the encoding {coding[:50]}")
+        check_body(headers)
     accept = headers.get("accept", "").lower()
     if "odata.metadata" in accept:
         level = accept.partition("odata.metadata=")[2][:7]

@@ -15,8 +15,9 @@ from orgstead.wire.definitions.definition import Definition
 from orgstead.wire.definitions.labels import plain
 from orgstead.wire.definitions.vocabulary import METADATA_TYPES, is_a, properties_of
 from orgstead.wire.odata.metadata_query import Asked, Reading, matching, project, read_asked, typed
-from orgstead.wire.odata.paths import NAMESPACE, Segment
-from orgstead.wire.odata.response import VERSION, Reply, json_reply
+from orgstead.wire.odata.names import NAMESPACE
+from orgstead.wire.odatav4.paths import Segment
+from orgstead.wire.odatav4.reply import VERSION, Reply, json_reply
 
 __all__ = ["DEFINITION_SETS", "read_definitions"]
 

@@ -22,9 +22,9 @@ from orgstead.wire.definitions.read_relationships import (
     read_one_to_many,
 )
 from orgstead.wire.definitions.read_tables import change_table, read_key, read_table
-from orgstead.wire.odata.paths import Segment
-from orgstead.wire.odata.payload import decode_object
-from orgstead.wire.odata.response import VERSION, Reply, json_reply
+from orgstead.wire.odatav4.body import decode_object
+from orgstead.wire.odatav4.paths import Segment
+from orgstead.wire.odatav4.reply import VERSION, Reply, json_reply
 
 __all__ = ["DEFINITION_ACTIONS", "Change", "decode_change"]
 

@@ -12,8 +12,9 @@ from orgstead.languages.odata.aliases import parameter_values
 from orgstead.languages.odata.literals import EnumLiteral
 from orgstead.model.schema import Schema
 from orgstead.wire.definitions.expression import definition_changes, wrong_query
-from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment
-from orgstead.wire.odata.response import Reply, json_reply
+from orgstead.wire.odata.names import NAMESPACE
+from orgstead.wire.odatav4.paths import Alias, Segment
+from orgstead.wire.odatav4.reply import Reply, json_reply
 
 __all__ = ["retrieve_metadata_changes"]
 

@@ -3,7 +3,7 @@
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query-metadata-web-api
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from orgstead.wire.definitions.vocabulary import (
     is_a,
     properties_of,
 )
-from orgstead.wire.odata.paths import NAMESPACE
+from orgstead.wire.odata.names import NAMESPACE
+from orgstead.wire.odatav4.memory import OPERATORS, holds
 
 __all__ = ["Asked", "Reading", "matching", "project", "read_asked", "typed"]
 
@@ -126,7 +127,7 @@ def _check_predicate(predicate: Predicate, type_name: str) -> None:
     match predicate:
         case Condition(field, operator, values):
             kind = _type_of(field, type_name)
-            if operator not in _OPERATORS:
+            if operator not in OPERATORS:
                 raise fault("ODataUnsupported", feature=f"The operator {operator} on definitions")
             for value in values:
                 if isinstance(value, Field):
@@ -186,63 +187,9 @@ def _fits(kind: str, value: Any) -> bool:
     return not isinstance(value, bool | str)
 
 
-def _test_contains(value: Any, texts: Sequence[Any]) -> bool:
-    return isinstance(value, str) and str(texts[0]) in value
-
-
-def _compare(test: Callable[[Any, Any], bool]) -> Callable[[Any, Sequence[Any]], bool]:
-    return lambda value, others: value is not None and others[0] is not None and test(value, others[0])
-
-
-_OPERATORS: Mapping[str, Callable[[Any, Sequence[Any]], bool]] = {
-    "eq": lambda value, others: bool(value == others[0]),
-    "ne": lambda value, others: bool(value != others[0]),
-    "gt": _compare(lambda one, other: one > other),
-    "ge": _compare(lambda one, other: one >= other),
-    "lt": _compare(lambda one, other: one < other),
-    "le": _compare(lambda one, other: one <= other),
-    "null": lambda value, others: value is None,
-    "not-null": lambda value, others: value is not None,
-    "in": lambda value, others: value in others,
-    "not-in": lambda value, others: value not in others,
-    "contains": _test_contains,
-    "not-contains": lambda value, others: not _test_contains(value, others),
-    "begins-with": lambda value, others: isinstance(value, str) and value.startswith(str(others[0])),
-    "not-begin-with": lambda value, others: not (isinstance(value, str) and value.startswith(str(others[0]))),
-    "ends-with": lambda value, others: isinstance(value, str) and value.endswith(str(others[0])),
-    "not-end-with": lambda value, others: not (isinstance(value, str) and value.endswith(str(others[0]))),
-}
-
-
 def matching(definitions: Iterable[Definition], where: Predicate | None) -> list[Definition]:
     """The definitions that a checked filter lets through."""
-    return [each for each in definitions if where is None or _holds(where, each.values)]
-
-
-def _holds(predicate: Predicate, values: Mapping[str, Any]) -> bool:
-    match predicate:
-        case Condition(field, operator, others):
-            return _OPERATORS[operator](_value(field, values), [_other(other, values) for other in others])
-        case And(items):
-            return all(_holds(item, values) for item in items)
-        case Or(items):
-            return any(_holds(item, values) for item in items)
-        case Not(item):
-            return not _holds(item, values)
-    raise TypeError(f"{predicate} was not checked")
-
-
-def _value(field: Field, values: Mapping[str, Any]) -> Any:
-    current: Any = values
-    for step in (*field.path, field.name):
-        current = current.get(step) if isinstance(current, Mapping) else None
-    return current
-
-
-def _other(value: Any, values: Mapping[str, Any]) -> Any:
-    if isinstance(value, Field):
-        return _value(value, values)
-    return value.member if isinstance(value, EnumLiteral) else value
+    return [each for each in definitions if where is None or holds(where, each.values)]
 
 
 def typed(definitions: Iterable[Definition], type_name: str) -> list[Definition]:

@@ -15,7 +15,7 @@ from orgstead.model.query import (
 from orgstead.model.schema import Column, Schema, Table
 from orgstead.wire.odata.alphabets import Alphabet, Navigation, alphabet
 
-__all__ = ["Names", "Navigation"]
+__all__ = ["NAMESPACE", "Names", "Navigation"]
 
 NAMESPACE = "Microsoft.Dynamics.CRM."
 MAX_CACHED = 2048

@@ -4,10 +4,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/use-web-ap
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/use-web-api-functions
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from orgstead.errors import Fault, fault
@@ -16,11 +13,12 @@ from orgstead.languages.queryexpression import parse_query_expression
 from orgstead.model.messages import Execute, Parameter, Signature
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
-from orgstead.model.types import is_guid
 from orgstead.wire.definitions.vocabulary import COMPLEX_TYPES, properties_of
-from orgstead.wire.odata.names import Names
-from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment
-from orgstead.wire.odata.payload import Origin, decode_object, decode_record, read_reference
+from orgstead.wire.odata.names import NAMESPACE, Names
+from orgstead.wire.odata.payload import Origin, decode_record, read_reference
+from orgstead.wire.odatav4.body import decode_object
+from orgstead.wire.odatav4.paths import Alias, Segment
+from orgstead.wire.odatav4.primitives import read_primitive
 
 __all__ = ["decode_operation"]
 
@@ -123,29 +121,9 @@ class _Reader:
         return self.primitive(parameter, kind, value)
 
     def primitive(self, parameter: Parameter, kind: str, value: Any) -> Any:
-        match kind:
-            case "Edm.String" if isinstance(value, str):
-                return value
-            case "Edm.Boolean" if isinstance(value, bool):
-                return value
-            case "Edm.Int32" | "Edm.Int64" if isinstance(value, int) and not isinstance(value, bool):
-                return value
-            case "Edm.Decimal" if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-                return value if isinstance(value, Decimal) else Decimal(repr(value))
-            case "Edm.Double" if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-                return float(value)
-            case "Edm.Binary" if isinstance(value, str):
-                return self.binary(parameter, value)
-            case "Edm.Guid" if isinstance(value, str) and is_guid(value):
-                return value.lower()
-            case "Edm.DateTimeOffset" if isinstance(value, str):
-                return str(value)
-        raise self.wrong(parameter)
-
-    def binary(self, parameter: Parameter, value: str) -> bytes:
         try:
-            return base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError):
+            return read_primitive(kind, value)
+        except ValueError:
             raise self.wrong(parameter) from None
 
     def structured(self, parameter: Parameter, kind: str, value: Any, bulk: bool) -> Any:

@@ -21,8 +21,7 @@ from orgstead.model.schema import Table
 from orgstead.model.types import is_guid
 from orgstead.wire.odata.contexts import columns_context
 from orgstead.wire.odata.reader import Reader
-from orgstead.wire.odata.request import Operation
-from orgstead.wire.odata.response import Reply
+from orgstead.wire.odatav4.reply import Operation, Reply
 
 __all__ = ["in_other_language"]
 

@@ -5,27 +5,20 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/create-ent
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
-
-import msgspec
 
 from orgstead.errors import Fault, fault
 from orgstead.model.query import ToMany, ToOne
 from orgstead.model.record import Pending, Record, Ref, Related
 from orgstead.model.schema import Table
-from orgstead.wire.odata.names import Names, Navigation
-from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment, parse_path
+from orgstead.wire.odata.names import NAMESPACE, Names, Navigation
+from orgstead.wire.odatav4.paths import Alias, Segment, parse_path
 
-__all__ = ["Origin", "decode_json", "decode_record", "read_reference", "ref_of"]
+__all__ = ["Origin", "decode_record", "read_reference", "ref_of"]
 
 MAX_DEEP_INSERT = 10
 OWNER = "owner"
 MAX_RELATED = 1000
-# A thousand rows with every column of the widest table.
-MAX_VALUES = 1_000_000
-
-_json = msgspec.json.Decoder(float_hook=Decimal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,26 +31,6 @@ class Origin:
 
     base: str
     pending: Mapping[str, tuple[int, str]] = field(default_factory=dict)
-
-
-def decode_json(body: bytes) -> Any:
-    """A JSON value with exact decimals; raises InvalidPayload, QueryTooComplex."""
-    if len(body) > MAX_VALUES and body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_VALUES:
-        raise fault("QueryTooComplex", limit=f"{MAX_VALUES} values in a body")
-    try:
-        return _json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as error:
-        raise fault("InvalidPayload", message=str(error)) from None
-    except RecursionError:
-        raise fault("InvalidPayload", message="The JSON value is nested too deeply.") from None
-
-
-def decode_object(body: bytes) -> dict[str, Any]:
-    """A JSON object; raises InvalidPayload."""
-    value = decode_json(body) if body.strip() else {}
-    if not isinstance(value, dict):
-        raise fault("InvalidPayload", message="A JSON object was expected.")
-    return value
 
 
 def decode_record(body: Any, table: Table, names: Names, origin: Origin, *, depth: int = 0) -> Record:

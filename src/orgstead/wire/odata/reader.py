@@ -15,12 +15,14 @@ from orgstead.wire.odata.contexts import context_of
 from orgstead.wire.odata.encode import PLAIN, Annotations
 from orgstead.wire.odata.names import Names
 from orgstead.wire.odata.operations import decode_operation
-from orgstead.wire.odata.paths import Segment
-from orgstead.wire.odata.payload import Origin, decode_object, decode_record, read_reference
-from orgstead.wire.odata.prefer import Match, Prefer, parse_match
-from orgstead.wire.odata.request import Operation, Request
+from orgstead.wire.odata.payload import Origin, decode_record, read_reference
+from orgstead.wire.odata.request import Request
 from orgstead.wire.odata.resolve import resolve
-from orgstead.wire.odata.response import Reply, Shape
+from orgstead.wire.odata.response import Shape
+from orgstead.wire.odatav4.body import decode_object
+from orgstead.wire.odatav4.paths import Segment
+from orgstead.wire.odatav4.prefer import Match, Prefer, parse_match
+from orgstead.wire.odatav4.reply import Operation, Reply
 
 __all__ = ["Reader"]
 

@@ -1,12 +1,11 @@
-"""A request of the Web API, and what it asks for."""
+"""A request of the Web API."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from orgstead.model.messages import Message, Options, Result, Signature
-from orgstead.wire.odata.response import Reply
+from orgstead.model.messages import Signature
 
-__all__ = ["Operation", "Request"]
+__all__ = ["Request"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +26,3 @@ class Request:
     new_id: Callable[[], str]
     pending: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     in_batch: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """Messages, the options of their run, and how to write their results.
-
-    ``table`` is that of a row it makes. ``then`` makes the results into the operation whose answer is the answer.
-    """
-
-    messages: tuple[Message, ...]
-    render: Callable[[Sequence[Result]], Reply]
-    options: Options = Options()
-    table: str | None = None
-    then: "Callable[[Sequence[Result]], Operation] | None" = None

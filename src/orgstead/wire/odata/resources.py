@@ -24,13 +24,13 @@ from orgstead.model.schema import Table
 from orgstead.wire.odata.changes import changes_of
 from orgstead.wire.odata.contexts import context_of
 from orgstead.wire.odata.files import asks_for_content, content_reply, open_content
-from orgstead.wire.odata.names import Names, Navigation
+from orgstead.wire.odata.names import NAMESPACE, Names, Navigation
 from orgstead.wire.odata.other_languages import in_other_language
-from orgstead.wire.odata.paths import NAMESPACE, Alias, Segment
-from orgstead.wire.odata.payload import decode_object, is_reverse, read_reference, ref_of
+from orgstead.wire.odata.payload import is_reverse, read_reference, ref_of
 from orgstead.wire.odata.reader import Reader
-from orgstead.wire.odata.request import Operation
-from orgstead.wire.odata.response import Reply
+from orgstead.wire.odatav4.body import decode_object
+from orgstead.wire.odatav4.paths import Alias, Segment
+from orgstead.wire.odatav4.reply import Operation, Reply
 
 __all__ = ["Resources"]
 

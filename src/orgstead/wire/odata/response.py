@@ -1,11 +1,9 @@
 """Results to answers: status, headers, JSON."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
-
-import msgspec
 
 from orgstead.errors import Fault
 from orgstead.languages.odata import print_query
@@ -17,50 +15,22 @@ from orgstead.model.record import Page, Record, Ref
 from orgstead.wire.odata.encode import Annotations, encode_page, encode_rows, wire_value
 from orgstead.wire.odata.errors import fault_body
 from orgstead.wire.odata.names import Names
-from orgstead.wire.odata.prefer import Prefer
+from orgstead.wire.odatav4.prefer import Prefer
+from orgstead.wire.odatav4.reply import JSON_TYPE, VERSION, Reply, dump, json_reply
 
-__all__ = ["JSON_TYPE", "Reply", "Shape", "dump", "failure", "json_reply"]
+__all__ = ["Shape", "failure"]
 
-JSON_TYPE = "application/json; odata.metadata=minimal"
-ERROR_TYPE = "application/json; odata.metadata=minimal"
 COUNT_ANNOTATION = "Microsoft.Dynamics.CRM.totalrecordcount"
 COUNT_CAPPED = "Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"
 PAGING_COOKIE = "Microsoft.Dynamics.CRM.fetchxmlpagingcookie"
 MORE_RECORDS = "Microsoft.Dynamics.CRM.morerecords"
-VERSION = ("OData-Version", "4.0")
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """An answer of the Web API, before anything of HTTP's transport is added.
-
-    ``stream`` makes a large body a part at a time, ``length`` bytes in all; ``body`` is empty then.
-    """
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = (VERSION,)
-    body: bytes = b""
-    stream: Callable[[], Iterator[bytes]] | None = None
-    length: int = 0
-
-
-def dump(value: Any) -> bytes:
-    """JSON with decimals as exact numbers."""
-    return _encoder.encode(value)
-
-
-def json_reply(value: Any, *, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Reply:
-    """An answer with a JSON body."""
-    return Reply(status=status, headers=(("Content-Type", JSON_TYPE), VERSION, *headers), body=dump(value))
 
 
 def failure(error: Fault, *, annotations: bool = False) -> Reply:
     """The answer that a fault is."""
     return Reply(
         status=error.status,
-        headers=(("Content-Type", ERROR_TYPE), VERSION),
+        headers=(("Content-Type", JSON_TYPE), VERSION),
         body=fault_body(error, annotations=annotations),
     )
 

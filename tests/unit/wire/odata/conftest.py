@@ -19,8 +19,8 @@ from orgstead.store.open import open_store
 from orgstead.wire.odata.metadata import read_definitions
 from orgstead.wire.odata.metadata_changes import decode_change
 from orgstead.wire.odata.metadata_expression import retrieve_metadata_changes
-from orgstead.wire.odata.paths import parse_path
-from orgstead.wire.odata.response import Reply
+from orgstead.wire.odatav4.paths import parse_path
+from orgstead.wire.odatav4.reply import Reply
 
 BASE = "http://localhost/api/data/v9.2/"
 CRM = "Microsoft.Dynamics.CRM."

@@ -39,6 +39,10 @@ class Draft:
         """Whether there is such a table by now."""
         return self._tables.get(name) is not None or (name not in self._tables and name in self.schema.tables)
 
+    def tables(self) -> tuple[Table, ...]:
+        """All tables by now."""
+        return tuple(table for table in {**self.schema.tables, **self._tables}.values() if table is not None)
+
     def has_relationship(self, schema_name: str) -> bool:
         """Whether a relationship has this name, in any letter case."""
         wanted = schema_name.lower()

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from orgstead.engine.handlers.metadata.draft import Draft
 from orgstead.model.schema import Cascade, Column, ColumnType, OneToMany, Option, Table
 
-__all__ = ["companions", "relate_activities", "relate_notes", "standard_columns", "standard_relationships"]
+__all__ = [
+    "NOTHING", "companions", "regard", "relate_activities", "relate_files", "relate_notes", "standard_columns",
+    "standard_relationships", "tie",
+]  # fmt: skip
 
 NewId = Callable[[], str]
 
@@ -157,9 +160,9 @@ def standard_relationships(table: Table, draft: Draft, new_id: NewId) -> None:
         ties.append((f"organization_{name}", "organization", "organizationid"))
     for schema_name, referenced, column in ties:
         if draft.has_table(referenced):
-            draft.relate(_tie(schema_name, draft.table(referenced), name, column, column, NOTHING, new_id()))
+            draft.relate(tie(schema_name, draft.table(referenced), name, column, column, NOTHING, new_id()))
     if draft.has_table("asyncoperation"):
-        tied = _tie(
+        tied = tie(
             f"{name}_AsyncOperations", table, "asyncoperation", "regardingobjectid", f"regardingobjectid_{name}",
             NOTHING, new_id(),
         )  # fmt: skip
@@ -170,7 +173,7 @@ def relate_notes(table: Table, draft: Draft, new_id: NewId) -> None:
     """Notes (annotations) may hang on rows of the table."""
     if draft.has_table("annotation"):
         name = table.logical_name
-        tied = _tie(
+        tied = tie(
             f"{name}_Annotations", table, "annotation", "objectid", f"objectid_{name}", EVERYTHING, new_id()
         )
         draft.relate(tied)
@@ -181,7 +184,7 @@ def relate_files(table: Table, draft: Draft, new_id: NewId) -> None:
     name = f"{table.logical_name}_FileAttachments"
     if draft.has_table("fileattachment") and not draft.has_relationship(name):
         draft.relate(
-            _tie(
+            tie(
                 name, table, "fileattachment", "objectid", f"objectid_{table.logical_name}", NOTHING, new_id()
             )
         )
@@ -189,21 +192,23 @@ def relate_files(table: Table, draft: Draft, new_id: NewId) -> None:
 
 def relate_activities(table: Table, draft: Draft, new_id: NewId) -> None:
     """Activities may regard rows of the table: each activity table, and all of them as activity pointers."""
-    name = table.logical_name
-    for activity in list(draft.schema.tables.values()):
-        if not activity.is_activity or "regardingobjectid" not in activity.columns:
-            continue
-        other = activity.logical_name
-        collection = COLLECTIONS.get(other, f"{activity.schema_name}s")
-        pointer = other == "activitypointer"
-        navigation = f"regardingobjectid_{name}" if pointer else f"regardingobjectid_{name}_{other}"
-        cascade = Cascade() if pointer else EVERYTHING
-        draft.relate(
-            _tie(f"{name}_{collection}", table, other, "regardingobjectid", navigation, cascade, new_id())
-        )
+    for activity in draft.tables():
+        if activity.is_activity and "regardingobjectid" in activity.columns:
+            regard(table, activity, draft, new_id)
 
 
-def _tie(
+def regard(regarded: Table, activity: Table, draft: Draft, new_id: NewId) -> None:
+    """Rows of one activity table may regard those of a table."""
+    name, other = regarded.logical_name, activity.logical_name
+    pointer = other == "activitypointer"
+    navigation = f"regardingobjectid_{name}" if pointer else f"regardingobjectid_{name}_{other}"
+    plain = f"{other if activity.is_custom else activity.schema_name}s"
+    schema_name = f"{name}_{COLLECTIONS.get(other, plain)}"
+    cascade = Cascade() if pointer else EVERYTHING
+    draft.relate(tie(schema_name, regarded, other, "regardingobjectid", navigation, cascade, new_id()))
+
+
+def tie(
     schema_name: str,
     referenced: Table,
     referencing: str,
@@ -212,6 +217,7 @@ def _tie(
     cascade: Cascade,
     id: str,
 ) -> OneToMany:
+    """A 1:N relationship that comes with a table, by the referenced table's primary key."""
     return OneToMany(
         schema_name=schema_name,
         metadata_id=id,

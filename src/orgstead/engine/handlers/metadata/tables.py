@@ -7,6 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from orgstead.engine.files import forget_all
+from orgstead.engine.handlers.metadata.activities import (
+    PRIMARY_NAME,
+    activity_columns,
+    activity_relationships,
+    check_activity,
+)
 from orgstead.engine.handlers.metadata.checks import (
     check_name,
     custom_table,
@@ -75,14 +81,14 @@ def _add(draft: Draft, table: Table) -> Column:
     name = table.schema_name.lower()
     if draft.has_table(name):
         raise fault("TableExists", name=name)
-    if table.is_activity:
-        raise fault("NotSupported", feature="Creating a custom activity table")
     if table.ownership not in OWNERSHIPS:
         raise fault(
             "InvalidDefinition",
             what=table.schema_name,
             reason="OwnershipType must be UserOwned or OrganizationOwned",
         )
+    if table.is_activity:
+        table = check_activity(table, draft)
     entity_set = table.entity_set or entity_set_name(name)
     check_name("entity set", entity_set)
     if entity_set.lower() in draft.entity_sets():
@@ -92,7 +98,7 @@ def _add(draft: Draft, table: Table) -> Column:
         table,
         logical_name=name,
         entity_set=entity_set,
-        primary_id=f"{name}id",
+        primary_id="activityid" if table.is_activity else f"{name}id",
         primary_name=primary.schema_name.lower(),
         object_type_code=draft.next_object_type_code(),
         display_name=table.display_name or table.schema_name,
@@ -100,8 +106,15 @@ def _add(draft: Draft, table: Table) -> Column:
         is_custom=True,
     )
     new_id = draft.call.new_id
-    draft.put(replace(bare, columns=standard_columns(bare, new_id)))
-    for column in table.columns.values():
+    if table.is_activity:
+        columns = activity_columns(bare, draft, new_id)
+        subject = replace(primary, name=PRIMARY_NAME, schema_name=columns[PRIMARY_NAME].schema_name)
+        draft.put(replace(bare, columns={**columns, PRIMARY_NAME: subject}))
+        added = tuple(column for column in table.columns.values() if column is not primary)
+    else:
+        draft.put(replace(bare, columns=standard_columns(bare, new_id)))
+        added = tuple(table.columns.values())
+    for column in added:
         if column.type in ("lookup", "customer", "owner"):
             reason = "a lookup column is created together with its relationship"
             raise fault("InvalidDefinition", what=column.schema_name, reason=reason)
@@ -111,6 +124,9 @@ def _add(draft: Draft, table: Table) -> Column:
     first = (made.primary_id, bare.primary_name or "")
     order = [*first, *(each for each in made.columns if each not in first)]
     draft.put(replace(made, columns={each: made.columns[each] for each in order}))
+    if table.is_activity:
+        activity_relationships(draft.table(name), draft, new_id)
+        return primary
     standard_relationships(draft.table(name), draft, new_id)
     if table.has_notes:
         relate_notes(draft.table(name), draft, new_id)
@@ -205,6 +221,8 @@ def delete_entity(call: Call) -> Any:
     if using:
         raise fault("ComponentInUse", kind="Entity", id=table.metadata_id, count=using)
     forget_all(call, objecttypecode=name)
+    if table.is_activity:
+        _empty(call, table)
     for rel in inbound:
         _release(call, rel)
     ties = (*call.schema.referencing.get(name, ()), *call.schema.referenced.get(name, ()))
@@ -224,6 +242,15 @@ def delete_entity(call: Call) -> Any:
     gone += [many.metadata_id for many in crossing]
     forget_component(call, *gone)
     return None
+
+
+def _empty(call: Call, table: Table) -> None:
+    """Delete the rows of an activity table: each is a row of activitypointer too, and has its parties."""
+    query = Query(table=table.logical_name, columns=(table.primary_id,), page_size=1000)
+    while (page := call.send_as_system(RetrieveMultiple(query=query)).page) is not None and page.rows:
+        place = next(index for index, each in enumerate(page.plan.outputs) if each.name == table.primary_id)
+        for row in page.rows:
+            call.send_as_system(Delete(ref=Ref(table.logical_name, row[place])))
 
 
 def _release(call: Call, rel: OneToMany) -> None:

@@ -4,7 +4,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/compose-ht
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -29,6 +29,7 @@ class Prefer:
     """
 
     representation: bool = False
+    minimal: bool = False
     annotations: tuple[str, ...] = ()
     page_size: int | None = None
     continue_on_error: bool = False
@@ -47,8 +48,10 @@ class Prefer:
 _NONE = Prefer()
 
 
-def parse_prefer(text: str) -> Prefer:
+def parse_prefer(text: str, *, largest: int = MAX_PAGE_SIZE) -> Prefer:
     """Read a Prefer header; raises InvalidHeader for a bad value of a known preference.
+
+    ``largest`` is how many rows a page has at most.
 
     Preferences that nobody knows are ignored, as RFC 7240 wants.
     """
@@ -66,10 +69,10 @@ def parse_prefer(text: str) -> Prefer:
         number = asked["maxpagesize"]
         if not number.isdecimal() or int(number) < 1:
             raise fault("InvalidHeader", name="Prefer: odata.maxpagesize", value=number[:50])
-        page_size = min(int(number), MAX_PAGE_SIZE)
+        page_size = min(int(number), largest)
         applied.append(f"odata.maxpagesize={page_size}")
-    representation = asked.get("return", "").lower() == "representation"
-    if representation:
+    returned = asked.get("return", "").lower()
+    if returned == "representation":
         applied.append("return=representation")
     annotations = tuple(
         part.strip() for part in asked.get("include-annotations", "").split(",") if part.strip()
@@ -83,7 +86,8 @@ def parse_prefer(text: str) -> Prefer:
     if "respond-async" in asked:
         raise fault("ODataUnsupported", feature="Prefer: respond-async")
     return Prefer(
-        representation=representation,
+        representation=returned == "representation",
+        minimal=returned == "minimal",
         annotations=annotations,
         page_size=page_size,
         continue_on_error="odata.continue-on-error" in applied,
@@ -105,8 +109,10 @@ class Match:
 _ANY = Match()
 
 
-def parse_match(headers: Mapping[str, str]) -> Match:
+def parse_match(headers: Mapping[str, str], read: Callable[[str], int | None] | None = None) -> Match:
     """Read If-Match and If-None-Match. ``If-None-Match: null`` means nothing, as clients send it.
+
+    ``read`` makes a tag into a version, None for what is no tag.
 
     Raises InvalidHeader for what is no ETag.
     """
@@ -116,17 +122,25 @@ def parse_match(headers: Mapping[str, str]) -> Match:
     if none_match is not None and none_match.strip().lower() in ("null", ""):
         none_match = None
     return Match(
-        if_match=None if match in (None, "*") else _version("If-Match", match or ""),
-        if_none_match=None if none_match in (None, "*") else _version("If-None-Match", none_match or ""),
+        if_match=None if match in (None, "*") else _version("If-Match", match or "", read),
+        if_none_match=None
+        if none_match in (None, "*")
+        else _version("If-None-Match", none_match or "", read),
         exists=match == "*",
         missing=none_match == "*",
     )
 
 
-def _version(header: str, text: str) -> int:
-    found = _ETAG.fullmatch(text.strip())
-    if found is None:
+def _version(header: str, text: str, read: Callable[[str], int | None] | None) -> int:
+    version = (read or _decimal)(text.strip())
+    if version is None:
         raise fault("InvalidHeader", name=header, value=text[:50])
-    digits = found[1]
-    # Our tags are decimal; other hexadecimal digits make a well-formed tag that no row has.
-    return int(digits) if digits.isdigit() else -1
+    return version
+
+
+def _decimal(text: str) -> int | None:
+    found = _ETAG.fullmatch(text)
+    if found is None:
+        return None
+    # The Web API's tags are decimal; other hexadecimal digits make a well-formed tag that no row has.
+    return int(found[1]) if found[1].isdigit() else -1

@@ -12,9 +12,8 @@ from orgstead.errors import Fault, fault
 from orgstead.languages.odata.aliases import parameter_value
 from orgstead.model.types import is_guid
 
-__all__ = ["NAMESPACE", "Alias", "Segment", "parse_path"]
+__all__ = ["Alias", "Segment", "parse_path"]
 
-NAMESPACE = "Microsoft.Dynamics.CRM."
 MAX_SEGMENTS = 12
 MAX_ARGUMENTS = 64
 
@@ -29,11 +28,13 @@ class Segment:
     """One step of a path: ``name``, ``name(id)`` or ``name(a='x',b=@p)``.
 
     ``id`` is a single GUID between the parentheses; ``pairs`` the named values, where a parameter alias is
-    the text ``@name`` wrapped in ``Alias``; ``called`` says that there were parentheses at all.
+    the text ``@name`` wrapped in ``Alias``; ``alone`` another value without a name, where paths may have one;
+    ``called`` says that there were parentheses at all.
     """
 
     name: str
     id: str | None = None
+    alone: Any = None
     pairs: tuple[tuple[str, Any], ...] = ()
     called: bool = False
 
@@ -45,9 +46,10 @@ class Alias:
     name: str
 
 
-def parse_path(text: str) -> tuple[Segment, ...]:
+def parse_path(text: str, *, nameless: bool = False) -> tuple[Segment, ...]:
     """The segments of a path below the API's root, still percent-encoded; empty for the root itself.
 
+    ``nameless``: a key may be one value that is no GUID and has no name.
     Raises ResourceNotFound, ODataSyntax or InvalidGuid for what is no path.
     """
     usual = _USUAL.fullmatch(text)
@@ -63,7 +65,7 @@ def parse_path(text: str) -> tuple[Segment, ...]:
     parts = _split(decoded.strip("/"), "/")
     if len(parts) > MAX_SEGMENTS:
         raise fault("QueryTooComplex", limit=f"{MAX_SEGMENTS} segments in a path")
-    return tuple(_segment(part) for part in parts if part)
+    return tuple(_segment(part, nameless) for part in parts if part)
 
 
 def _split(text: str, separator: str) -> list[str]:
@@ -85,7 +87,7 @@ def _split(text: str, separator: str) -> list[str]:
     return parts
 
 
-def _segment(text: str) -> Segment:
+def _segment(text: str, nameless: bool) -> Segment:
     match = _NAME.match(text)
     if match is None:
         raise _not_found(text)
@@ -105,6 +107,8 @@ def _segment(text: str) -> Segment:
     if len(pairs) > MAX_ARGUMENTS:
         raise fault("QueryTooComplex", limit=f"{MAX_ARGUMENTS} values in a key")
     if len(pairs) == 1 and _PAIR.fullmatch(inside) is None:
+        if nameless:
+            return Segment(name=name, alone=parameter_value(inside), called=True)
         raise fault("InvalidGuid", value=inside[:100])
     return Segment(name=name, pairs=tuple(_pair(pair) for pair in pairs), called=True)
 

@@ -1,0 +1,1 @@
+"""OData as two wires speak it, the Web API and Finance and Operations: no wire, and no names of either."""
