@@ -26,7 +26,7 @@ from orgstead.server.agents import AgentDoor
 from orgstead.server.callers import Callers
 from orgstead.server.connector import ConnectorDoor
 from orgstead.server.dataverse import VERSIONS, Dataverse
-from orgstead.server.feed import Feed, Unanswered, wants_feed
+from orgstead.server.feed import RETRY_STREAM, Feed, Unanswered, wants_feed
 from orgstead.server.forms import Forms
 from orgstead.server.http import (
     Receive,
@@ -42,7 +42,7 @@ from orgstead.server.http import (
 )
 from orgstead.server.limits import Limits
 from orgstead.server.soap import Origin, SoapDoor
-from orgstead.server.visits import LEFT, Visit
+from orgstead.server.visits import HINT, LEFT, Visit
 from orgstead.wire.odata.files import CHUNK_BYTES
 from orgstead.wire.odata.response import failure
 from orgstead.wire.odatav4.reply import Reply, dump
@@ -62,7 +62,7 @@ MAX_FORM = 64 * 1024
 SHOWN = (
     "Preference-Applied, OData-EntityId, OData-Version, Location, ETag, Retry-After, "
     "x-ms-service-request-id, req_id, x-ms-chunk-size, x-ms-file-size, x-ms-file-name, mimetype, Accept-Ranges, "
-    f"Content-Range, Content-Disposition, {', '.join(LEFT)}"
+    f"Content-Range, Content-Disposition, {', '.join((*LEFT, HINT))}"
 )
 CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", SHOWN))
 ASKED = (
@@ -204,6 +204,8 @@ class Application:
         except Fault as error:
             if error.name == "Unauthenticated":
                 extra.append(("WWW-Authenticate", self._challenge(origin, error)))
+            if error.name == "TooManyStreams":
+                extra.append(("Retry-After", RETRY_STREAM))
             reply = failure(error)
         else:
             visit.begin()
