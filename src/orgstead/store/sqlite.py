@@ -231,10 +231,7 @@ class SQLiteUnit(BaseUnit):
 
     def insert_many(self, table: Table, line: Line, rows: Sequence[Sequence[Any]]) -> None:
         """Add rows of the same columns."""
-        try:
-            self._connection.executemany(line.sql, rows)
-        except apsw.ConstraintError as error:
-            raise _taken(error, (table,)) from error
+        self._change_each(table, line.sql, rows)
 
     def find_many(
         self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
@@ -254,8 +251,11 @@ class SQLiteUnit(BaseUnit):
 
     def change_many(self, table: Table, names: tuple[str, ...], lines: Sequence[Sequence[Any]]) -> None:
         """Set SQL columns of many rows."""
+        self._change_each(table, self.statements.update(table, names), lines)
+
+    def _change_each(self, table: Table, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         try:
-            self._connection.executemany(self.statements.update(table, names), lines)
+            self._connection.executemany(sql, rows)
         except apsw.ConstraintError as error:
             raise _taken(error, (table,)) from error
 

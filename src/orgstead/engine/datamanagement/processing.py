@@ -4,10 +4,9 @@ Each piece is a transaction of a system job that notes how far it came, so that 
 lost wherever a process dies. https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/data-entities-data-packages
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
-from orgstead.engine.access import check_table
 from orgstead.engine.datamanagement.executions import (
     begin_execution,
     entities_of,
@@ -16,34 +15,24 @@ from orgstead.engine.datamanagement.executions import (
     show_execution,
     summary,
 )
-from orgstead.engine.datamanagement.formats import BY_NAME, FORMATS, find_entity, mapping
+from orgstead.engine.datamanagement.formats import BY_NAME, find_entity
 from orgstead.engine.datamanagement.jobs import project_entities
 from orgstead.engine.datamanagement.messages import KIND, message_content, show_message
-from orgstead.engine.datamanagement.staging import forget, mark_done, mark_wrong, stage, staged_rows
-from orgstead.engine.datamanagement.target import transfer
-from orgstead.engine.datamanagement.values import Fields
-from orgstead.engine.handlers.rows import Writing
+from orgstead.engine.datamanagement.parts import ABOUT_FILES, CHUNK, settings_of, source_of, status_of
+from orgstead.engine.datamanagement.staging import forget, stage
+from orgstead.engine.datamanagement.writing import write_chunk
 from orgstead.engine.jobs import CANCELED, SUCCEEDED, Task, kind
-from orgstead.engine.ports import DataSource
 from orgstead.engine.registry import Call
 from orgstead.errors import Fault, fault
 from orgstead.model import datamanagement as dm
-from orgstead.model.dataentities import DataEntity
-from orgstead.model.messages import Delete, Execute
+from orgstead.model.messages import Execute
 from orgstead.model.record import Ref
 
 __all__ = ["process_message"]
 
-# Rows of a piece: others wait for their turn to write meanwhile.
-CHUNK = 2000
-MAX_EXECUTIONS = 10_000
 # The type of system jobs that import data.
 IMPORT = 5
-# Faults that are about the file, and not about who sends it or about us.
-ABOUT_FILES = frozenset({
-    "DataFileMalformed", "DataFileEmpty", "DataFileEncoding", "DataFileColumns", "DataFileTooLarge",
-    "DataFormatUnsupported", "DataPackageInvalid", "DataTransformFailed", "DataJobEntity",
-})  # fmt: skip
+MAX_EXECUTIONS = 10_000
 ENDED = frozenset({
     dm.Message.Processed, dm.Message.PreProcessingError, dm.Message.ProcessedWithErrors,
     dm.Message.PostProcessingFailed,
@@ -89,7 +78,7 @@ def process_message(call: Call, task: Task) -> Any:
             raise
         return _refuse(call, id, at, error)
     if at["phase"] == "write":
-        return _write(call, id, message, at)
+        return write_chunk(call, id, message, at)
     return _finish(call, id, at)
 
 
@@ -165,10 +154,10 @@ def _stage(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
         return _staged(call, id, at, entities)
     part = entities[at["at"]]
     own = part["orgstead_dataexecutionentityid"]
-    source, fields = _source(call, id, message, part)
+    source, fields = source_of(call, id, message, part)
     if not at["row"]:
         show_entity(call, own, stagingstatus=int(dm.Execution.Executing), startedon=call.now)
-    settings = _settings(call, part)
+    settings = settings_of(call, part)
     if not at["row"] and settings["truncatestaging"]:
         _truncate_staging(call, part)
     # Without staging, a look at the first row shows whether it is a file of this entity at all.
@@ -189,13 +178,9 @@ def _stage(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
         return {**at, "planned": True, "row": rows[-1].number}
     call.data_files.leave(source.key)
     none_fits = counts["stagingrecords"] and counts["stagingrecords"] == counts["stagingerrors"]
-    status = dm.Execution.Failed if none_fits else _status(counts["stagingerrors"])
+    status = dm.Execution.Failed if none_fits else status_of(counts["stagingerrors"])
     show_entity(call, own, stagingstatus=int(status), **counts)
     return {**at, "planned": True, "at": at["at"] + 1, "row": 0}
-
-
-def _status(errors: int) -> dm.Execution:
-    return dm.Execution.PartiallySucceeded if errors else dm.Execution.Succeeded
 
 
 def _staged(call: Call, id: str, at: dict[str, Any], entities: list[dict[str, Any]]) -> Any:
@@ -207,33 +192,6 @@ def _staged(call: Call, id: str, at: dict[str, Any], entities: list[dict[str, An
         return _stop(call, id, at, said, recordcount=records, errorcount=errors)
     show_message(call, id, dm.Message.Processing, processingon=call.now, recordcount=records)
     return {**at, "phase": "write", "at": 0, "row": 0}
-
-
-def _source(
-    call: Call, id: str, message: Mapping[str, Any], part: Mapping[str, Any]
-) -> tuple[DataSource, Fields]:
-    """What is read of a file, and as what. Raises DataJobEntity when the entity has gone meanwhile."""
-    entity = find_entity(call.schema, part["entityname"])
-    own = _settings(call, part)
-    if entity is None:
-        raise fault("DataJobEntity", project="of this message", entity=part["entityname"])
-    whole = message_content(call, message)
-    source = DataSource(
-        key=f"{id} {part['orgstead_dataexecutionentityid']}",
-        content=whole,
-        format=FORMATS[part["sourceformat"]],
-        member=part["filename"] if message["entityname"] is None else None,
-        style=own["xslt"],
-    )
-    return source, Fields(entity, call.schema.tables[entity.table], mapping(own["fieldmapping"]))
-
-
-def _settings(call: Call, part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the data project says of an entity; raises DataJobEntity when it says nothing any more."""
-    own = call.unit.get(call.schema.tables[dm.PROJECT_ENTITIES], part["projectentityid"])
-    if own is None:
-        raise fault("DataJobEntity", project="of this message", entity=part["entityname"])
-    return own
 
 
 def _truncate_staging(call: Call, part: Mapping[str, Any]) -> None:
@@ -262,113 +220,6 @@ def _stop(call: Call, id: str, at: Mapping[str, Any], said: str, **counts: int) 
     call.data_files.leave(id)
 
 
-# -- the tables --------------------------------------------------------------------------------------------------------
-def _write(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) -> Any:
-    """Take a chunk of rows over from staging."""
-    entities = entities_of(call, at["execution"])
-    if at["at"] >= len(entities):
-        return {**at, "phase": "finish", "at": 0}
-    part = entities[at["at"]]
-    own = part["orgstead_dataexecutionentityid"]
-    entity = find_entity(call.schema, part["entityname"])
-    if entity is None:
-        raise fault("DataJobEntity", project="of this message", entity=part["entityname"])
-    settings = _settings(call, part)
-    if settings["truncateentity"] and at["row"] == 0 and not at.get("truncated"):
-        gone = _truncate(call, entity, part["company"])
-        return {**at, "truncated": gone < CHUNK}
-    if settings["skipstaging"] and not at.get("again"):
-        return _straight(call, id, message, at, part, entity)
-    rows = staged_rows(call, own, at["row"], CHUNK, dm.Transfer.NotStarted)
-    if not rows:
-        status = (
-            _status(part["targeterrors"])
-            if part["stagingerrors"] != part["stagingrecords"]
-            else dm.Execution.NotRun
-        )
-        if part["targeterrors"] and not part["createdrecords"] + part["updatedrecords"]:
-            status = dm.Execution.Failed
-        if not part["stagingrecords"]:
-            status = dm.Execution.Succeeded
-        show_entity(call, own, targetstatus=int(status), completedon=call.now)
-        return {**at, "at": at["at"] + 1, "row": 0, "truncated": False}
-    done = transfer(
-        cast(Writing, call),
-        entity,
-        part["company"],
-        [row[2] for row in rows],
-        checked=not any(row[3] for row in rows),
-    )
-    mark_wrong(call, [(rows[place][0], reason) for place, reason in done.wrong])
-    mark_done(call, own, rows[0][1], rows[-1][1])
-    show_entity(
-        call, own, targetstatus=int(dm.Execution.Executing),
-        createdrecords=part["createdrecords"] + done.created,
-        updatedrecords=part["updatedrecords"] + done.updated,
-        targeterrors=part["targeterrors"] + len(done.wrong),
-    )  # fmt: skip
-    return {**at, "row": rows[-1][1]}
-
-
-def _straight(
-    call: Call,
-    id: str,
-    message: Mapping[str, Any],
-    at: dict[str, Any],
-    part: Mapping[str, Any],
-    entity: DataEntity,
-) -> Any:
-    """Take a chunk of rows over from the file itself; only those that are wrong are kept in staging."""
-    own = part["orgstead_dataexecutionentityid"]
-    source, fields = _source(call, id, message, part)
-    broken = None
-    rows: list[tuple[int, Mapping[str, Any], Sequence[str]]] = []
-    try:
-        columns, found = call.data_files.read(source, at["row"], CHUNK)
-        rows = list(fields.read(columns, found))
-    except Fault as error:
-        if error.name not in ABOUT_FILES:
-            raise
-        broken = error.message
-    right = [(number, values) for number, values, problems in rows if not problems]
-    done = transfer(
-        cast(Writing, call), entity, part["company"], [values for _, values in right], checked=True
-    )
-    wrong = [row for row in rows if row[2]]
-    wrong += [(*right[place], (reason,)) for place, reason in done.wrong]
-    if broken is not None:
-        wrong.append((at["row"] + 1, {}, (f"The rest of the file was not read: {broken}",)))
-    stage(call, own, sorted(wrong, key=lambda row: row[0]))
-    counts = {
-        "createdrecords": part["createdrecords"] + done.created,
-        "updatedrecords": part["updatedrecords"] + done.updated,
-        "targeterrors": part["targeterrors"] + len(wrong),
-    }
-    if len(rows) == CHUNK and broken is None:
-        show_entity(call, own, targetstatus=int(dm.Execution.Executing), **counts)
-        return {**at, "row": rows[-1][0]}
-    call.data_files.leave(source.key)
-    status = _status(counts["targeterrors"])
-    if counts["targeterrors"] and not counts["createdrecords"] + counts["updatedrecords"]:
-        status = dm.Execution.Failed
-    show_entity(call, own, targetstatus=int(status), completedon=call.now, **counts)
-    return {**at, "at": at["at"] + 1, "row": 0, "truncated": False}
-
-
-def _truncate(call: Call, entity: DataEntity, company: str | None) -> int:
-    """Delete some of the rows that the entity has, of the company where it has one; how many there were.
-
-    Raises what Delete raises: then nothing of the file is written.
-    """
-    table = call.schema.tables[entity.table]
-    check_table(call, "Delete", table)
-    where = {entity.company: company} if entity.company is not None else {}
-    found = call.unit.find(table, where, CHUNK)
-    for id in found:
-        call.send(Delete(ref=Ref(table.logical_name, id)))
-    return len(found)
-
-
 def _finish(call: Call, id: str, at: Mapping[str, Any]) -> Any:
     """Run what a data project wants run behind its entities, and say how it all ended."""
     entities = entities_of(call, at["execution"])
@@ -395,7 +246,7 @@ def _finish(call: Call, id: str, at: Mapping[str, Any]) -> Any:
 
 def _post(call: Call, execution: str, part: Mapping[str, Any]) -> None:
     """Send the message that is to follow when all rows of an entity have been written."""
-    name = _settings(call, part)["posttargetprocess"]
+    name = settings_of(call, part)["posttargetprocess"]
     if not name:
         return
     if name not in call.schema.apis:
