@@ -238,14 +238,12 @@ class SQLiteUnit(BaseUnit):
     ) -> list[str | None]:
         """The id of a row for each tuple of values: there is nobody to save round trips to."""
         encode = [self.statements.encoder(table.columns[name]) for name in columns]
-        asked = (
-            [*(v if e is None else e(v) for e, v in zip(encode, row, strict=True)), place]
-            for place, row in enumerate(rows)
-        )
+        line = [
+            [*(e(v) if e else v for e, v in zip(encode, row, strict=True)), n] for n, row in enumerate(rows)
+        ]
         found: list[str | None] = [None] * len(rows)
-        for place, id in self._connection.executemany(
-            self.statements.find_many(table, tuple(columns)), asked
-        ):
+        sql = self.statements.find_many(table, tuple(columns))
+        for place, id in self._connection.executemany(sql, line):
             found[place] = id
         return found
 
