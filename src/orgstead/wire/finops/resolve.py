@@ -198,5 +198,5 @@ class _Resolver:
             name=navigation.relation.name,
             columns=tuple(field.column for field in fields),
             where=where,
-            order=inner.order(expand.order),
+            order=inner.order(expand.order) if expand.order or navigation.relation.many else (),
         )
