@@ -39,7 +39,8 @@ class Feed:
 def why(answer: Answer) -> tuple[int, str]:
     """The status of a failure, and what it says inside."""
     error = answer.json["error"]
-    assert error["code"] == "" and error["message"], answer.text
+    assert error["code"] == ""
+    assert error["message"], answer.text
     return answer.status, error["innererror"]["message"]
 
 

@@ -44,7 +44,8 @@ def test_the_service_document_lists_collections_by_their_public_names(feed: Feed
     assert {"name": "CustomersV3", "kind": "EntitySet", "url": "CustomersV3"} in listed["value"]
     assert "customersv3" not in {each["name"] for each in listed["value"]}
     status, said = why(feed.get("customersv3"))
-    assert status == 404 and "customersv3" in said
+    assert status == 404
+    assert "customersv3" in said
 
 
 def test_the_description_tells_keys_types_and_enumerations(feed: Feed) -> None:
@@ -143,7 +144,8 @@ def test_enumerations_are_names_in_rows_and_typed_literals_in_filters(feed: Feed
     once = f"CustomersV3?$filter=IsOneTimeCustomer eq {SPACE}NoYes'Yes'&$select=IsOneTimeCustomer"
     assert feed.column(once, "IsOneTimeCustomer") == ["Yes"]
     others = feed.column(f"CustomersV3?$filter=IsOneTimeCustomer ne {SPACE}NoYes'Yes'", "CustomerAccount")
-    assert "US-001" in others and "US-008" not in others
+    assert "US-001" in others
+    assert "US-008" not in others
     for wrong in ("'Yes'", "true", f"{SPACE}NoYes'Perhaps'", f"{SPACE}Gender'Male'"):
         assert feed.get(f"CustomersV3?$filter=IsOneTimeCustomer eq {wrong}").status == 400
     assert feed.get(f"CustomersV3?$filter=OnHoldStatus gt {SPACE}CustVendorBlocked'No'").status == 400
@@ -460,7 +462,9 @@ def test_a_change_set_is_done_whole_or_not_at_all(feed: Feed) -> None:
     said = batch(
         feed, change_set(part("POST", "CustomersV3", one, 1), part("POST", "/data/CustomersV3", two, 2))
     )
-    assert "HTTP/1.1 400" in said and "must be filled in" in said and "Content-ID: 2" in said
+    assert "HTTP/1.1 400" in said
+    assert "must be filled in" in said
+    assert "Content-ID: 2" in said
     assert feed.get(f"CustomersV3({PLAIN.format('B-1')})").status == 404
     order = '{"OrderingCustomerAccountNumber":"US-001","SalesOrderNumber":"B-SO"}'
     line = '{"SalesOrderNumber":"B-SO","ItemNumber":"D0001"}'
@@ -472,7 +476,8 @@ def test_a_change_set_is_done_whole_or_not_at_all(feed: Feed) -> None:
         ),
         part("GET", "SalesOrderHeadersV2(dataAreaId='usmf',SalesOrderNumber='B-SO')?$select=SalesOrderName"),
     )  # fmt: skip
-    assert said.count("HTTP/1.1 201") == 2 and said.count("HTTP/1.1 204") == 1
+    assert said.count("HTTP/1.1 201") == 2
+    assert said.count("HTTP/1.1 204") == 1
     assert '"SalesOrderName":"named later"' in said
 
 

@@ -79,6 +79,35 @@ def test_any_table_becomes_a_data_entity_by_rows(things: Feed) -> None:
     assert "Public" in [member["Name"] for member in enum["Members"]]
 
 
+def test_an_entity_and_its_fields_are_one_request(web: Web, feed: Feed) -> None:
+    entity = web.make(
+        "orgstead_dataentities", name="Whole", publiccollectionname="Wholes", tablename="account", keyfields="Id",
+        orgstead_dataentity_dataentityfields=ACCOUNT,
+    )  # fmt: skip
+    assert enable(web, entity).status == 204
+    assert feed.get("Wholes?$top=1").status == 200
+
+
+def test_relations_lead_from_entity_to_entity(web: Web, things: Feed) -> None:
+    fields = [
+        {"name": "Id", "columnname": "contactid", "kind": GUID},
+        {"name": "Last", "columnname": "lastname", "kind": STRING},
+    ]
+    entity = map_table(web, "contact", fields, "Id", name="Person", publiccollectionname="Persons")
+    relation = {
+        "name": "Firms", "relatedentityname": "Firm", "relationshipname": "account_primary_contact", "ismany": True,
+        "dataentityid@odata.bind": f"orgstead_dataentities({entity})",
+    }  # fmt: skip
+    assert web.call("POST", "orgstead_dataentityrelations", relation).status == 204
+    assert enable(web, entity).status == 204
+    person = things.call("POST", "Persons", {"Last": "Reed"}).json["Id"]
+    assert things.call("POST", "Firms", {"Name": "Reed's", "Contact": person}).status == 201
+    (row,) = things.rows("Persons?$filter=Last eq 'Reed'&$expand=Firms($select=Name)")
+    assert [firm["Name"] for firm in row["Firms"]] == ["Reed's"]
+    wrong = {**relation, "name": "Nowhere", "relationshipname": "no_such"}
+    assert web.call("POST", "orgstead_dataentityrelations", wrong).status == 400
+
+
 def test_a_disabled_entity_is_not_there(things: Feed) -> None:
     web = things.web
     entity = map_table(web, "contact", [{"name": "Id", "columnname": "contactid", "kind": GUID}], "Id")
@@ -141,7 +170,8 @@ def test_a_key_that_is_no_alternate_key_is_refused(web: Web, key: str) -> None:
     name = web.name("Keyless").replace(" ", "")
     entity = map_table(web, "account", ACCOUNT, key, name=name, publiccollectionname=f"{name}s")
     refused = enable(web, entity)
-    assert refused.status == 400 and name in refused.json["error"]["message"]
+    assert refused.status == 400
+    assert name in refused.json["error"]["message"]
 
 
 def test_a_column_that_goes_takes_its_entity_out_of_sight(web: Web, feed: Feed) -> None:
@@ -246,12 +276,14 @@ def test_rows_of_others_stay_theirs(things: Feed, people: dict[str, str]) -> Non
         seller.get(f"Firms({theirs})"), seller.get(f"Firms({theirs})/Name"),
         seller.call("PATCH", f"Firms({theirs})", {"Name": "x"}), seller.call("DELETE", f"Firms({theirs})"),
     ):  # fmt: skip
-        assert refused.status == 403 and "Not for sellers" not in refused.text
+        assert refused.status == 403
+        assert "Not for sellers" not in refused.text
     assert seller.rows("Firms?$filter=Name eq 'Not for sellers'") == []
     said = f"GET /data/Firms({theirs}) HTTP/1.1"
     body = f"--b\r\nContent-Type: application/http\r\n\r\n{said}\r\n\r\n\r\n--b--\r\n".encode()
     batch = seller.call("POST", "$batch", body, content_type="multipart/mixed;boundary=b")
-    assert "HTTP/1.1 403" in batch.text and "Not for sellers" not in batch.text
+    assert "HTTP/1.1 403" in batch.text
+    assert "Not for sellers" not in batch.text
 
 
 def test_without_a_token_nothing_is_told(web: Web) -> None:
