@@ -82,6 +82,7 @@ from orgstead.server.dataverse import Dataverse
 from orgstead.server.directory import RowDirectory
 from orgstead.server.discovery import Discovery
 from orgstead.server.feed import Feed
+from orgstead.server.finops import FinanceDoor, FinanceOperations
 from orgstead.server.housekeeping import Housekeeping
 from orgstead.server.jobs import JobRunner
 from orgstead.server.lanes import Lanes
@@ -216,6 +217,7 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
         urls,
         Dataverse(engine, lanes, unsupported),
         SoapDoor(config, callers, organization, Discovery(lanes, organization)),
+        FinanceDoor(config, callers, FinanceOperations(engine, lanes, unsupported)),
         AgentDoor(config, callers, _tools(config.mcp)),
         ConnectorDoor(config, engine, lanes, callers),
         authority,
