@@ -19,6 +19,7 @@ from orgstead.engine.rules import (
     people,
     pricing,
     security,
+    segments,
     states,
     steps,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "people",
     "pricing",
     "security",
+    "segments",
     "states",
     "steps",
 ]
