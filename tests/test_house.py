@@ -52,7 +52,10 @@ ARROWS: Mapping[str, frozenset[str]] = {
     # On the client alone: the same against any Dynamics 365.
     "actions": frozenset({"client"}),
     "actions.commands": frozenset({"actions", "client", "terminal"}),
-    "terminal": frozenset({"client"}),
+    "terminal": frozenset({"client", "collection", "mirror", "transfer"}),
+    "transfer": frozenset({"client"}),
+    "mirror": frozenset({"client", "transfer"}),
+    "collection": frozenset({"client"}),
     "sync": frozenset({"errors", "model", "client"}),
     # Speaks to a running server over HTTP: what tests import needs nothing of the server's.
     "testing": frozenset({"errors"}),

@@ -86,8 +86,8 @@ def test_what_is_read_of_a_query() -> None:
     ("text", "at"),
     [
         ("", 1), ("PROFILE", 8), ("PROFILE()", 9), ("PROFILE(contact", 16), ("PROFILE(contact))", 17),
-        ("PROFILE(contact).DANCE()", 18), ("PROFILE(contact).FILTER(a = 1)", 27), ("PROFILE(contact).FILTER(a == )", 30),
-        ("PROFILE(contact).FILTER(a CONTAINS 5)", 27), ("PROFILE(contact).FILTER(1 == 2)", 27),
+        ("PROFILE(contact).DANCE()", 18), ("PROFILE(contact).FILTER(a = 1)", 27),
+        ("PROFILE(contact).FILTER(a == )", 30), ("PROFILE(contact).FILTER(a CONTAINS 5)", 27), ("PROFILE(contact).FILTER(1 == 2)", 27),
         ("PROFILE(contact).FILTER(a == DATE(2020, 13, 1))", 30), ("SEGMENT(a) UNION", 17),
     ],
 )  # fmt: skip
@@ -99,8 +99,10 @@ def test_a_wrong_query_says_where(text: str, at: int) -> None:
 
 
 WORDS = [
-    "PROFILE", "SEGMENT", "(", ")", ".", ",", "FILTER", "TRAVERSE", "UNION", "a", "'x'", "1", "-", "==", "&&", "||", "NOT", "!",
-    "DATEDIFF", "DATE", "day", "DATETIMEUTCNOW", "ISNULL", "CONTAINS", "ORDERBY", "SKIP", "TAKE", "SELECT", "INTERACTION",
+    "PROFILE", "SEGMENT", "(", ")", ".", ",", "FILTER", "TRAVERSE", "UNION",
+    "a", "'x'", "1", "-", "==", "&&", "||", "NOT", "!",
+    "DATEDIFF", "DATE", "day", "DATETIMEUTCNOW", "ISNULL",
+    "CONTAINS", "ORDERBY", "SKIP", "TAKE", "SELECT", "INTERACTION",
 ]  # fmt: skip
 
 

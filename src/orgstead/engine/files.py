@@ -19,7 +19,7 @@ from orgstead.model.schema import Column, Schema, Table
 
 __all__ = [
     "FILES", "MAX_PIECES", "PIECE_BYTES", "Opening", "add_piece", "adopt", "before", "forget", "forget_all", "free",
-    "keep", "largest_attachment", "open_file", "organization_setting", "pieces_of", "usable_name",
+    "keep", "largest_attachment", "note_pieces", "open_file", "organization_setting", "pieces_of", "usable_name",
 ]  # fmt: skip
 
 FILES = "fileattachment"
@@ -98,6 +98,17 @@ def add_piece(call: Call, owner: str, data: bytes, *, start: int = 0, block: str
         "length": len(data),
     }
     call.unit.insert(call.schema.tables[PIECES], [row])
+
+
+def note_pieces(call: Call, owner: str, pieces: Sequence[tuple[str, int]]) -> int:
+    """Make pieces that have been written already, given by key and length, those of a file; its size."""
+    rows: list[Mapping[str, Any]] = []
+    size = 0
+    for key, length in pieces:
+        rows.append({"orgstead_pieceid": key, "fileid": owner, "start": size, "length": length})
+        size += length
+    call.unit.insert(call.schema.tables[PIECES], rows)
+    return size
 
 
 def pieces_of(call: Opening, owner: str) -> list[Piece]:

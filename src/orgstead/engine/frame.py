@@ -14,10 +14,11 @@ from orgstead.engine.dates import Calendar, FiscalYear
 from orgstead.engine.handlers import links, reads, rows
 from orgstead.engine.hooks import Hooks
 from orgstead.engine.ids import new_id
-from orgstead.engine.ports import Blobs, Clock, Outside, QueryText, UnitOfWork
+from orgstead.engine.ports import Blobs, Clock, DataFiles, Outside, QueryText, UnitOfWork
 from orgstead.engine.registry import Handler
 from orgstead.engine.stages import run_stage, wants_row
 from orgstead.engine.steps import Passage, Steps
+from orgstead.engine.timed import TimeLimit
 from orgstead.errors import fault
 from orgstead.model.events import Event
 from orgstead.model.history import noted
@@ -74,6 +75,8 @@ class Home(Protocol):
     clock: Clock
     hooks: Hooks
     steps: Steps
+    # How long functions that users wrote may run.
+    limit: TimeLimit
     # What the shipped handlers answer, by the names that steps are registered for.
     messages: Mapping[str, SdkMessage]
     # Counts the changes of users, teams, roles and business units.
@@ -92,6 +95,10 @@ class Home(Protocol):
     @property
     def outside(self) -> Outside:
         """How endpoints outside are told of events."""
+
+    @property
+    def data_files(self) -> DataFiles:
+        """How files of data management are read."""
 
     def handler_in(self, schema: Schema, name: str) -> Handler:
         """The handler of a message in a given schema; raises UnknownMessage."""
@@ -156,6 +163,16 @@ class Frame:
     def outside(self) -> Outside:
         """How endpoints outside are told of events."""
         return self._home.outside
+
+    @property
+    def limit(self) -> TimeLimit:
+        """How long functions that users wrote may run."""
+        return self._home.limit
+
+    @property
+    def data_files(self) -> DataFiles:
+        """How files of data management are read."""
+        return self._home.data_files
 
     @property
     def correlation_id(self) -> str:

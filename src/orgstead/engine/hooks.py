@@ -15,8 +15,8 @@ from orgstead.engine.stages import run_stage
 from orgstead.engine.steps import Passage
 from orgstead.model.events import NOBODY
 from orgstead.model.record import Record, Ref
-from orgstead.model.schema import Table
-from orgstead.model.steps import BEFORE_CHECKS, DONE
+from orgstead.model.schema import Schema, Table
+from orgstead.model.steps import BEFORE_CHECKS, BEFORE_WRITE, DONE
 
 __all__ = ["UNSTEPPED", "Change", "Hook", "Hooks", "hook", "shipped"]
 
@@ -25,6 +25,7 @@ UNSTEPPED = frozenset({"asyncoperation", "callbackregistration", "orgstead_deliv
 
 Event = Literal["Create", "Update", "Delete", "Associate", "Disassociate"]
 Stage = Literal[10, 20, 40]
+Ahead = bool | Callable[[Schema, Table], bool]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,7 +53,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
-    """``run`` at a stage of an event, for the tables that ``applies`` accepts; lower ranks run first."""
+    """``run`` at a stage of an event, for the tables that ``applies`` accepts; lower ranks run first.
+
+    ``ahead``: it looks at no row of the change's table, the stored one included, so that it can run for many rows
+    before the first of them is written.
+    """
 
     name: str
     event: Event
@@ -60,20 +65,29 @@ class Hook:
     run: Callable[[Call, Change], None]
     applies: Callable[[Table], bool]
     rank: int = 1
+    ahead: Ahead = False
 
 
 _SHIPPED: list[Hook] = []
 
 
 def hook(
-    *events: Event, stage: Stage, applies: Callable[[Table], bool], rank: int = 1
+    *events: Event, stage: Stage, applies: Callable[[Table], bool], rank: int = 1, ahead: Ahead = False
 ) -> Callable[[Callable[[Call, Change], None]], Callable[[Call, Change], None]]:
     """Register the decorated function for the shipped engine."""
 
     def register(run: Callable[[Call, Change], None]) -> Callable[[Call, Change], None]:
         for event in events:
             _SHIPPED.append(
-                Hook(name=run.__name__, event=event, stage=stage, run=run, applies=applies, rank=rank)
+                Hook(
+                    name=run.__name__,
+                    event=event,
+                    stage=stage,
+                    run=run,
+                    applies=applies,
+                    rank=rank,
+                    ahead=ahead,
+                )
             )
         return run
 
@@ -91,6 +105,17 @@ class Hooks:
     def __init__(self, hooks: Iterable[Hook]) -> None:
         self._hooks = sorted(hooks, key=lambda h: h.rank)
         self._found: dict[tuple[Table, Event, Stage], tuple[Callable[[Call, Change], None], ...]] = {}
+
+    def ahead(self, call: Call, table: Table, event: Event) -> bool:
+        """Whether all that runs around an event of a table can run for many rows before the first one is written."""
+        if call.steps.of(call.schema) and not table.is_private:
+            return False
+        return all(
+            each.stage == BEFORE_WRITE
+            and (each.ahead if isinstance(each.ahead, bool) else each.ahead(call.schema, table))
+            for each in self._hooks
+            if each.event == event and each.applies(table)
+        )
 
     def run(self, stage: Stage, call: Call, change: Change) -> None:
         """Run the hooks of this stage, in order of rank and registration, and the steps that users registered."""

@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from orgstead.model.content import Content
+from orgstead.model.dataentities import DataEntity, DataField
 from orgstead.model.endpoints import Answered, Endpoint, Parcel
 from orgstead.model.events import Event, RowEvent
 from orgstead.model.plan import Plan
@@ -14,8 +16,8 @@ from orgstead.model.schema import Schema, Table
 from orgstead.model.segments import Selection
 
 __all__ = [
-    "Blobs", "BudgetExceeded", "Clock", "Outside", "QueryText", "RolledBack", "Snapshot", "Snapshots", "Store",
-    "UnitOfWork",
+    "Blobs", "BudgetExceeded", "Clock", "DataFiles", "DataMember", "DataRow", "DataSource", "DataTarget", "Outside",
+    "QueryText", "RolledBack", "Snapshot", "Snapshots", "Store", "UnitOfWork",
 ]  # fmt: skip
 
 # Seconds since 1970 in UTC; the admin plane may set and advance it.
@@ -52,6 +54,14 @@ class UnitOfWork(Protocol):
 
     def update(self, table: Table, id: str, values: Mapping[str, Any]) -> bool:
         """Set columns of one row; False when it is not there."""
+
+    def find_many(
+        self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> list[str | None]:
+        """For each of many tuples of values of these columns, none of them null, the id of a row that has them."""
+
+    def update_many(self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Set these columns of many rows, each given by its id and then its values."""
 
     def delete(self, table: Table, ids: Sequence[str]) -> int:
         """Remove rows by id; how many there were."""
@@ -188,6 +198,94 @@ class Outside(Protocol):
 
     def post(self, endpoint: Endpoint, parcel: Parcel) -> Answered:
         """Post to an endpoint and wait, in a thread that may wait, for what becomes of it."""
+
+
+class DataRow(Protocol):
+    """A row of a file: its number from 1, its values, and what is wrong with it alone."""
+
+    @property
+    def number(self) -> int:
+        """Its place among the rows of the file, from 1."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Texts, and what else the format has, by columns."""
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What is wrong with this row."""
+
+
+class DataMember(Protocol):
+    """A file of a data package."""
+
+    @property
+    def name(self) -> str:
+        """The entity that it has rows of."""
+
+    @property
+    def file(self) -> str:
+        """Its name in the package."""
+
+    @property
+    def source_format(self) -> str:
+        """The name of its format."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSource:
+    """A file of rows. ``key`` names who reads it; ``member`` is its name in a package.
+
+    ``style`` is the text of an XSLT 1.0 style sheet that makes the file what is read.
+    """
+
+    key: str
+    content: Content
+    format: str
+    member: str | None = None
+    style: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTarget:
+    """A file that rows of an entity are written to: its name, its format, and its columns with the field of each."""
+
+    entity: DataEntity
+    file: str
+    format: str
+    columns: tuple[str, ...]
+    fields: tuple[DataField, ...]
+
+
+class DataFiles(Protocol):
+    """Files of data management, in the formats that it knows.
+
+    What cannot be read raises DataFileMalformed, DataFileEmpty, DataFileEncoding, DataFileColumns, DataFileTooLarge,
+    DataFormatUnsupported, DataPackageInvalid, DataTransformFailed.
+    """
+
+    def members(self, content: Content) -> Sequence[DataMember]:
+        """The files of a data package, in the order in which they are worked on."""
+
+    def read(
+        self, source: DataSource, after: int, limit: int
+    ) -> tuple[Sequence[str] | None, Sequence[DataRow]]:
+        """The columns that a file states for all of its rows, None where each states its own, and some rows.
+
+        They are up to ``limit`` rows behind the row ``after``, had cheaply where the same source was left there.
+        """
+
+    def write(self, key: str, place: int, target: DataTarget, at: int, rows: Sequence[Sequence[Any]]) -> bool:
+        """Write rows, canonical values in the order of the fields, to a file of a package that is being made.
+
+        ``place`` numbers the file, ``at`` is how many rows it has. False when what was written before is not here.
+        """
+
+    def package(self, key: str, project: str, targets: Sequence[DataTarget]) -> Iterator[bytes] | None:
+        """The data package of the files that have been written, a piece at a time; None when they are not here."""
+
+    def leave(self, key: str) -> None:
+        """Read no more of the sources whose keys begin like this, and give up what is written under it."""
 
 
 class QueryText(Protocol):

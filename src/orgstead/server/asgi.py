@@ -24,8 +24,9 @@ from orgstead.identity.server import AuthorizationServer
 from orgstead.server.admin import Admin
 from orgstead.server.agents import AgentDoor
 from orgstead.server.callers import Callers
+from orgstead.server.connector import ConnectorDoor
 from orgstead.server.dataverse import VERSIONS, Dataverse
-from orgstead.server.feed import Feed, Unanswered, wants_feed
+from orgstead.server.feed import RETRY_STREAM, Feed, Unanswered, wants_feed
 from orgstead.server.forms import Forms
 from orgstead.server.http import (
     Receive,
@@ -41,7 +42,7 @@ from orgstead.server.http import (
 )
 from orgstead.server.limits import Limits
 from orgstead.server.soap import Origin, SoapDoor
-from orgstead.server.visits import LEFT, Visit
+from orgstead.server.visits import HINT, LEFT, Visit
 from orgstead.wire.odata.files import CHUNK_BYTES
 from orgstead.wire.odata.response import failure
 from orgstead.wire.odatav4.reply import Reply, dump
@@ -61,7 +62,7 @@ MAX_FORM = 64 * 1024
 SHOWN = (
     "Preference-Applied, OData-EntityId, OData-Version, Location, ETag, Retry-After, "
     "x-ms-service-request-id, req_id, x-ms-chunk-size, x-ms-file-size, x-ms-file-name, mimetype, Accept-Ranges, "
-    f"Content-Range, Content-Disposition, {', '.join(LEFT)}"
+    f"Content-Range, Content-Disposition, {', '.join((*LEFT, HINT))}"
 )
 CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", SHOWN))
 ASKED = (
@@ -88,6 +89,7 @@ class Application:
         dataverse: Dataverse,
         soap: SoapDoor,
         agents: AgentDoor,
+        connector: ConnectorDoor,
         authority: AuthorizationServer,
         callers: Callers,
         limits: Limits,
@@ -100,6 +102,7 @@ class Application:
         self._dataverse = dataverse
         self._soap = soap
         self._agents = agents
+        self._connector = connector
         self._forms = Forms(dataverse, callers, limits)
         self._authority = authority
         self._callers = callers
@@ -131,6 +134,8 @@ class Application:
             elif self._soap.owns(raw):
                 with Visit(self.limits) as visit:
                     await self._soap.answer(scope, receive, send, raw, headers, self._at(origin), visit)
+            elif self._connector.owns(raw):
+                await self._connector.answer(scope, receive, send, raw, headers, self._at(origin))
             elif self._agents.owns(raw):
                 await self._agents.answer(self, scope, receive, send, headers, self._at(origin))
             else:
@@ -199,6 +204,8 @@ class Application:
         except Fault as error:
             if error.name == "Unauthenticated":
                 extra.append(("WWW-Authenticate", self._challenge(origin, error)))
+            if error.name == "TooManyStreams":
+                extra.append(("Retry-After", RETRY_STREAM))
             reply = failure(error)
         else:
             visit.begin()

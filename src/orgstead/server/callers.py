@@ -56,6 +56,19 @@ class Callers:
             by, id = ("application_id", claims.application_id)
         return await self._kept_or(by, id, f"No user row is for {claims.upn or id}.")
 
+    async def with_application(
+        self, authorization: str | None, audiences: frozenset[str]
+    ) -> tuple[Caller, str]:
+        """The caller of a request, and the client id of the application that its token was given to.
+
+        Raises as ``find`` does, and UserDisabled.
+        """
+        caller = await self.find(authorization, audiences)
+        if not caller.enabled:
+            raise fault("UserDisabled", user=caller.user_id)
+        token = (authorization or "").partition(" ")[2].strip()
+        return caller, self._verifier.verify(token, audiences).application_id.lower()
+
     async def _kept_or(self, by: str, id: str, missing: str) -> Caller:
         """The caller who has an id of a kind: as kept, else as loaded. Raises UserNotFound."""
         key = (by, id)

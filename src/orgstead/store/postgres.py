@@ -201,6 +201,27 @@ class PostgresUnit(BaseUnit):
         columns = [array(values) for values in zip(*rows, strict=True)]
         self._session.change(_insert_arrays(table, line.parts), columns, table)
 
+    def find_many(
+        self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> list[str | None]:
+        """The id of a row for each tuple of values, by one statement."""
+        found: list[str | None] = [None] * len(rows)
+        if not rows:
+            return found
+        encode = [self.statements.encoder(table.columns[name]) for name in columns]
+        arrays = [
+            array([value if each is None else each(value) for value in values])
+            for each, values in zip(encode, zip(*rows, strict=True), strict=True)
+        ]
+        for place, id in self._session.rows(_find_arrays(table, tuple(columns)), arrays):
+            found[place - 1] = id
+        return found
+
+    def change_many(self, table: Table, names: tuple[str, ...], lines: Sequence[Sequence[Any]]) -> None:
+        """Set SQL columns of many rows by one statement."""
+        columns = [array(values) for values in zip(*lines, strict=True)]
+        self._session.change(_update_arrays(table, names), columns, table)
+
     def run(self, sql: Iterable[str], tables: Iterable[Table] = ()) -> None:
         """Run statements without parameters in one round trip."""
         self._session.script("; ".join(sql), tables)
@@ -264,8 +285,8 @@ class _ReadingUnit(PostgresUnit):
             raise fault("StoreBusy") from error
 
 
-@lru_cache(maxsize=1024)
-def _insert_arrays(table: Table, names: tuple[str, ...]) -> str:
+def _arrays(table: Table, names: Sequence[str]) -> str:
+    """Rows out of an array per SQL column."""
     arrays = []
     for number, name in enumerate(names, 1):
         column = table.columns.get(name)
@@ -275,8 +296,33 @@ def _insert_arrays(table: Table, names: tuple[str, ...]) -> str:
             if column is None
             else _statements.dialect.typed(place, column, many=True, wide=False)
         )
+    return f"unnest({', '.join(arrays)})"
+
+
+@lru_cache(maxsize=1024)
+def _insert_arrays(table: Table, names: tuple[str, ...]) -> str:
     columns = ", ".join(quoted(name) for name in names)
-    return f"INSERT INTO {quoted(table.logical_name)} ({columns}) SELECT * FROM unnest({', '.join(arrays)})"
+    return f"INSERT INTO {quoted(table.logical_name)} ({columns}) SELECT * FROM {_arrays(table, names)}"
+
+
+@lru_cache(maxsize=1024)
+def _find_arrays(table: Table, names: tuple[str, ...]) -> str:
+    places = ", ".join(f"c{number}" for number in range(len(names)))
+    same = " AND ".join(f"t.{quoted(name)} = u.c{number}" for number, name in enumerate(names))
+    return (
+        f"SELECT u.n, t.{quoted(table.primary_id)} FROM {_arrays(table, names)} WITH ORDINALITY AS u({places}, n) "
+        f"JOIN {quoted(table.logical_name)} AS t ON {same}"
+    )
+
+
+@lru_cache(maxsize=1024)
+def _update_arrays(table: Table, names: tuple[str, ...]) -> str:
+    places = ", ".join(f"c{number}" for number in range(len(names) + 1))
+    sets = ", ".join(f"{quoted(name)} = u.c{number}" for number, name in enumerate(names))
+    return (
+        f"UPDATE {quoted(table.logical_name)} AS t SET {sets} FROM {_arrays(table, (*names, table.primary_id))} "
+        f"AS u({places}) WHERE t.{quoted(table.primary_id)} = u.c{len(names)}"
+    )
 
 
 def _prepare_database(connection: Connection) -> None:

@@ -236,6 +236,26 @@ class SQLiteUnit(BaseUnit):
         except apsw.ConstraintError as error:
             raise _taken(error, (table,)) from error
 
+    def find_many(
+        self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> list[str | None]:
+        """The id of a row for each tuple of values: there is nobody to save round trips to."""
+        sql = self.statements.find(table, tuple((name, True) for name in columns), False)
+        encode = [self.statements.encoder(table.columns[name]) for name in columns]
+        execute = self._connection.execute
+        found: list[str | None] = []
+        for row in rows:
+            values = [v if e is None else e(v) for e, v in zip(encode, row, strict=True)]
+            found.append(next((id for (id,) in execute(sql, (*values, 1))), None))
+        return found
+
+    def change_many(self, table: Table, names: tuple[str, ...], lines: Sequence[Sequence[Any]]) -> None:
+        """Set SQL columns of many rows."""
+        try:
+            self._connection.executemany(self.statements.update(table, names), lines)
+        except apsw.ConstraintError as error:
+            raise _taken(error, (table,)) from error
+
     def run(self, sql: Iterable[str], tables: Iterable[Table] = ()) -> None:
         """Run statements without parameters. ``tables`` are for the faults of their keys."""
         try:

@@ -121,6 +121,37 @@ class BaseUnit:
         )
         return bool(self.change(self.statements.update(table, tuple(names)), arguments, table))
 
+    def find_many(
+        self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> list[str | None]:
+        """The id of a row for each tuple of values."""
+        raise NotImplementedError
+
+    def update_many(self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Set columns of many rows."""
+        names: tuple[str, ...] = ()
+        lines: list[list[Any]] = []
+        chosen = [table.columns[name] for name in columns]
+        key = self.statements.writer(table.columns[table.primary_id])
+        for id, *values in rows:
+            parts = [
+                part
+                for column, value in zip(chosen, values, strict=True)
+                for part in self.statements.written(column, value)
+            ]
+            found = tuple(name for name, _ in parts)
+            if lines and found != names:
+                self.change_many(table, names, lines)
+                lines = []
+            names = found
+            lines.append([*(encoded for _, encoded in parts), id if key is None else key(id)])
+        if lines:
+            self.change_many(table, names, lines)
+
+    def change_many(self, table: Table, names: tuple[str, ...], lines: Sequence[Sequence[Any]]) -> None:
+        """Set SQL columns of many rows: a line has their values in the driver's form and, last, the row's id."""
+        raise NotImplementedError
+
     def delete(self, table: Table, ids: Sequence[str]) -> int:
         """Remove rows."""
         if not ids:

@@ -22,6 +22,7 @@ from orgstead.terminal.profiles import Held, Profile, Profiles, can_encrypt, che
 __all__: list[str] = []
 
 # These keep nothing that would have to be encrypted.
+DEV_URL = "http://localhost:5365"
 OPEN = frozenset({"dev", "environment"})
 STANDARD_INPUT = "-"
 MAX_SECRET = 32_768
@@ -42,14 +43,15 @@ MAX_SECRET = 32_768
 )
 @click.option("--client-id", help="Id of the application; by default that of Microsoft's samples.")
 @click.option(
-    "--client-secret", help="Sign in as the application, by its secret; - reads it from standard input."
+    "--client-secret",
+    help="Sign in as the application, by its secret; - asks for it, or reads it from standard input.",
 )
 @click.option(
     "--certificate", type=click.Path(dir_okay=False), help="Sign in by a certificate: PEM or PKCS #12."
 )
-@click.option("--certificate-password", help="Its password; - reads it from standard input.")
+@click.option("--certificate-password", help="Its password; - asks for it, or reads it from standard input.")
 @click.option("--username", help="Sign in as a person, by name and password.")
-@click.option("--password", help="The password; - reads it from standard input.")
+@click.option("--password", help="The password; - asks for it, or reads it from standard input.")
 @click.option("--device-code", is_flag=True, help="Sign in as a person, by a code for another device.")
 @click.option(
     "--browser", is_flag=True, help="Sign in as a person, by the browser here; that is what comes unasked."
@@ -63,6 +65,7 @@ MAX_SECRET = 32_768
 @click.option(
     "--ca", type=click.Path(dir_okay=False), help="A file of certificate authorities to trust, in PEM."
 )
+@click.option("--allow-http", is_flag=True, help="Send tokens in the clear to another machine.")
 @click.option("--replace", is_flag=True, help="In place of a profile of this name.")
 @json_option
 def create(
@@ -70,6 +73,7 @@ def create(
     url: str | None,
     connection_string: str | None,
     ca: str | None,
+    allow_http: bool,
     replace: bool,
     as_json: bool,
     **given: Any,
@@ -86,12 +90,14 @@ def create(
     kind = _kind(connection_string, given)
     if connection_string:
         url = url or read_connection_string(connection_string).url
+    if not url and kind == "dev":
+        url = DEV_URL
     if not url:
         raise click.UsageError("Which organisation? Give --url.")
     if kind not in OPEN and not can_encrypt():
         raise ConfigurationError("keeping secrets needs the extra crypto: pip install 'orgstead[crypto]'")
     profiles = Profiles()
-    url = check_address(url, allow_http=False)
+    url = check_address(url, allow_http=allow_http)
     name = check_name(name or _named(url, kind))
     if name in profiles.all() and not replace:
         raise ConfigurationError(f"there is a profile {name!r} already: give another --name, or --replace")
@@ -105,6 +111,7 @@ def create(
         username=given["username"],
         certificate=str(Path(given["certificate"]).resolve()) if given["certificate"] else None,
         ca=str(Path(ca).resolve()) if ca else None,
+        allow_http=allow_http,
     )
     for each, value in _secrets(kind, connection_string, given).items():
         held.set(each, value)
@@ -160,9 +167,9 @@ def _secrets(kind: str, connection_string: str | None, given: Mapping[str, Any])
 
 def _read(given: str | None, what: str) -> str | None:
     """A secret as it was given, or asked for where it is empty, or a line of standard input."""
-    if given == STANDARD_INPUT:
+    if given == STANDARD_INPUT and not sys.stdin.isatty():
         return sys.stdin.readline(MAX_SECRET).rstrip("\r\n")
-    if given == "":
+    if given in ("", STANDARD_INPUT):
         asked: str = click.prompt(what, hide_input=True, err=True)
         return asked
     return given

@@ -1,9 +1,10 @@
 """From options, a profile or the environment to a client: the one way in for every command."""
 
+import logging
 import os
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ __all__ = ["PATIENCE", "Target", "aimed", "connected", "target", "to_connect"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 # Seconds to go on knocking where nobody answers.
-NOBODY_THERE = 3.0
+NOBODY_THERE = 1.0
 
 
 class _Patience(Retry):
@@ -53,6 +54,7 @@ class Target:
     credential: Credential
     source: str
     ca: str | None = None
+    allow_http: bool = False
     acting_for: str | None = None
 
     def client(self, **options: Any) -> Client:
@@ -74,7 +76,7 @@ class Target:
                 raise ConfigurationError(
                     f"the certificates to trust, {self.ca}, cannot be read: {error}"
                 ) from None
-        return {"retry": PATIENCE, **trust, **options}
+        return {"retry": PATIENCE, "allow_http": self.allow_http, **trust, **options}
 
 
 def target(
@@ -92,10 +94,7 @@ def target(
     ``ORGSTEAD_PROFILE``; ``url`` with the profile of that address, or the credential of the environment; the profile
     that is selected; the environment. Raises ConfigurationError, which says what to do, when there is none of these.
     """
-    found = _found(profile, url, token, connection_string, credential)
-    return Target(
-        url=found.url, credential=found.credential, source=found.source, ca=found.ca, acting_for=acting_for
-    )
+    return replace(_found(profile, url, token, connection_string, credential), acting_for=acting_for)
 
 
 def _found(
@@ -113,42 +112,70 @@ def _found(
         token = os.environ.get("ORGSTEAD_TOKEN")
     given = GivenToken(source=token) if token else credential
     profiles = Profiles()
+    chosen = _chosen(profiles, named, url)
     if given is not None:
-        address = url or (profiles.get(named).url if named else None) or _address()
-        if not address:
-            raise ConfigurationError("which organisation? Give --url, or set DATAVERSE_URL")
-        return Target(url=address, credential=given, source="a token" if token else "options")
+        return _with(given, chosen, profiles, url, "a token" if token else "options")
+    if chosen is not None:
+        return _of_profile(profiles, chosen)
+    return _of_environment(url, profiles)
+
+
+def _chosen(profiles: Profiles, named: str | None, url: str | None) -> str | None:
+    """The profile that was named, or is for the address, or is selected."""
+    selected = profiles.selected
     if named:
         if url and _origin(url) != _origin(profiles.get(named).url):
             raise ConfigurationError(
-                f"profile {named!r} is for {profiles.get(named).url}: leave out --url or the profile"
+                f"profile {named!r} is for {profiles.get(named).url}: leave out --url, or the profile"
             )
-        return _of_profile(profiles, named)
-    selected = profiles.selected
+        return named
     if url:
-        fitting = sorted(
-            (name for name, each in profiles.all().items() if _origin(each.url) == _origin(url)),
-            key=lambda name: name != selected,
+        fitting = [name for name, each in profiles.all().items() if _origin(each.url) == _origin(url)]
+        return selected if selected in fitting else next(iter(fitting), None)
+    if selected is not None:
+        _agree(selected, profiles.get(selected).url)
+    return selected
+
+
+def _with(
+    credential: Credential, chosen: str | None, profiles: Profiles, url: str | None, source: str
+) -> Target:
+    """A credential that was given, for the organisation of a profile or an address."""
+    if chosen is not None:
+        profile = profiles.get(chosen)
+        return Target(
+            url=profile.url,
+            credential=credential,
+            source=source,
+            ca=profile.ca,
+            allow_http=profile.allow_http,
         )
-        if fitting:
-            return _of_profile(profiles, fitting[0])
-        return _of_environment(url)
-    if selected is None:
-        return _of_environment(None)
-    _agree(selected, profiles.get(selected).url)
-    return _of_profile(profiles, selected)
+    address = url or _address()
+    if not address:
+        raise ConfigurationError("which organisation? Give --url, or set DATAVERSE_URL")
+    return Target(url=address, credential=credential, source=source)
 
 
 def _of_profile(profiles: Profiles, name: str) -> Target:
     profile = profiles.get(name)
     made = connection_of(profile, profiles.secrets(name))
-    return Target(url=made.url, credential=made.credential, source=f"profile {name}", ca=profile.ca)
+    return Target(
+        url=made.url,
+        credential=made.credential,
+        source=f"profile {name}",
+        ca=profile.ca,
+        allow_http=profile.allow_http,
+    )
 
 
-def _of_environment(url: str | None) -> Target:
+def _of_environment(url: str | None, profiles: Profiles) -> Target:
     try:
         made = read_environment(url=url)
     except ConfigurationError as error:
+        if url is None and (known := sorted(profiles.all())):
+            raise ConfigurationError(
+                f"no profile is selected: 'orgstead auth select NAME' selects one of {', '.join(known)}"
+            ) from None
         raise ConfigurationError(
             f"{error}. Or keep a profile: orgstead auth create --url {url or 'https://org12345.crm.dynamics.com'}"
         ) from None
@@ -175,6 +202,15 @@ def _agree(selected: str, url: str) -> None:
         )
 
 
+def _verbose(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        log = logging.getLogger("orgstead.client")
+        handler = logging.StreamHandler()
+        log.addHandler(handler)
+        log.setLevel(logging.DEBUG)
+        context.call_on_close(lambda: log.removeHandler(handler))
+
+
 _OPTIONS = (
     click.option(
         "--profile", metavar="NAME", help="The profile to use [ORGSTEAD_PROFILE; else the selected one]."
@@ -190,6 +226,14 @@ _OPTIONS = (
     click.option("--token", help="A bearer token, instead of credentials [ORGSTEAD_TOKEN]."),
     click.option("--connection-string", metavar="TEXT", help="All of it as Dynamics developers write it."),
     click.option("--as", "acting_for", metavar="USERID", help="Act for this user, by the systemuserid."),
+    click.option(
+        "--verbose",
+        "-v",
+        is_flag=True,
+        expose_value=False,
+        callback=_verbose,
+        help="Say what is sent, on standard error.",
+    ),
 )
 
 

@@ -86,11 +86,16 @@ def failure_of(error: Exception, *, as_json: bool) -> Failure:
             return Failure(error.message, code=error.code, hint=_hint(error), more=more, as_json=as_json)
         case CredentialError():
             more = {"codes": list(error.codes) or None, "correlation_id": error.correlation_id}
-            hint = "Look at the profile with 'orgstead auth who'; 'orgstead auth create --replace' makes it anew."
+            hint = "Check the credentials; 'orgstead auth create --replace' makes a profile anew."
             code = error.error or "no_token"
             return Failure(f"Not signed in: {error}", code=code, hint=hint, more=more, as_json=as_json)
         case TransportError():
-            hint = "Is the address right, and the server running?" if error.transient else ""
+            hint = "Is the address right, and the server running?"
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                hint = (
+                    "Who signed the certificate is not trusted here: 'orgstead auth create --ca FILE' trusts "
+                    "an authority for a profile, SSL_CERT_FILE for everything."
+                )
             if error.maybe_applied:
                 hint = "The request may have been carried out: look before you repeat it."
             more = {"maybe_applied": error.maybe_applied}
@@ -116,7 +121,7 @@ def _hint(error: ServiceError) -> str:
         )
     match error:
         case UnauthorizedError():
-            return "The token is not taken: 'orgstead auth create --replace' makes the profile anew."
+            return "The token is not taken; 'orgstead auth create --replace' makes a profile anew."
         case ForbiddenError():
             return "Whoever is signed in lacks a privilege: 'orgstead auth who' says who that is."
         case NotFoundError(message=message) if "metadata" in message or "segment" in message:

@@ -35,6 +35,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     username: str | None = None
     certificate: str | None = None
     ca: str | None = None
+    allow_http: bool = False
     person: str | None = None
     """Who signed in when it was made, to be shown."""
 

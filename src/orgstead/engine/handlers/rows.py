@@ -25,7 +25,7 @@ from orgstead.model.schema import Table
 from orgstead.model.steps import BEFORE_CHECKS
 from orgstead.model.types import coerce
 
-__all__ = ["Writing", "create", "delete", "key_values", "update", "upsert"]
+__all__ = ["Writing", "check_required", "create", "delete", "key_values", "stored_values", "update", "upsert"]
 
 # Rows that one delete may take along through one relationship.
 MAX_CASCADE = 10_000
@@ -65,8 +65,8 @@ def create(call: Writing, message: Create) -> Result:
     values.update(_create_first(call, record.related))
     tied = ties(table, values)
     call.hooks.run(20, call, change)
-    _check_required(table, change.values)
-    row = {**_stored(table, change.values), table.primary_id: id}
+    check_required(table, change.values)
+    row = {**stored_values(table, change.values), table.primary_id: id}
     permit_create(call, table, row, tied)
     version = call.unit.next_version()
     if "versionnumber" in table.columns:
@@ -100,7 +100,7 @@ def update(call: Writing, message: Update) -> Result:
     _check_version(stored, message.if_match)
     call.hooks.run(20, call, change)
     version = call.unit.next_version()
-    row = dict(_stored(table, change.values))
+    row = dict(stored_values(table, change.values))
     if "versionnumber" in table.columns:
         row["versionnumber"] = version
     call.unit.update(table, ref.id, row)
@@ -175,7 +175,8 @@ def delete(call: Writing, message: Delete) -> Result:
     return Result(ref=ref)
 
 
-def _stored(table: Table, values: Mapping[str, Any]) -> Mapping[str, Any]:
+def stored_values(table: Table, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a row keeps of values."""
     # Party lists are rows of another table: a hook writes them.
     lists = _party_lists(table)
     if not lists:
@@ -207,7 +208,8 @@ def _required(table: Table) -> tuple[str, ...]:
     )
 
 
-def _check_required(table: Table, values: Mapping[str, Any]) -> None:
+def check_required(table: Table, values: Mapping[str, Any]) -> None:
+    """Raises MissingRequired for a new row without what it must have."""
     for name in _required(table):
         if values.get(name) is None:
             raise fault("MissingRequired", column=name, table=table.logical_name)

@@ -301,7 +301,7 @@ def _relation(
     )
 
 
-@hook("Create", stage=20, applies=lambda table: not table.is_private, rank=-6)
+@hook("Create", stage=20, applies=lambda table: not table.is_private, rank=-6, ahead=True)
 def fill_company(call: Call, change: Change) -> None:
     """A row that has to be one of a company and says of none is one of the caller's."""
     for entity in call.schema.entity_index.mapped.get(change.table.logical_name, ()):
@@ -310,7 +310,23 @@ def fill_company(call: Call, change: Change) -> None:
 
 
 # -- lookups that follow from other values -----------------------------------------------------------------------
-@hook("Create", "Update", stage=20, applies=lambda table: not table.is_private, rank=-5)
+def _leads_back(schema: Schema, table: Table) -> bool:
+    """Whether a lookup that follows from other values leads to a row of the same table."""
+    related = [
+        schema.entities.get(each.related)
+        for _, each in schema.entity_index.constrained.get(table.logical_name, ())
+    ]
+    return any(each is not None and each.table == table.logical_name for each in related)
+
+
+@hook(
+    "Create",
+    "Update",
+    stage=20,
+    applies=lambda table: not table.is_private,
+    rank=-5,
+    ahead=lambda schema, table: not _leads_back(schema, table),
+)
 def follow_constraints(call: Call, change: Change) -> None:
     """A lookup that a relation of a data entity goes along leads to the row with the same values.
 

@@ -37,13 +37,13 @@ def _lookups(table: Table, *names: str) -> tuple[str, ...]:
     return tuple(name for name in names if name in table.columns and table.columns[name].is_lookup)
 
 
-@hook("Create", stage=20, applies=_any, rank=-30)
+@hook("Create", stage=20, applies=_any, rank=-30, ahead=True)
 def fill_defaults(call: Call, change: Change) -> None:
     """Yes/no and choice columns start with their default value."""
     change.values = {**_column_defaults(change.table), **change.values}
 
 
-@hook("Create", stage=20, applies=lambda table: "createdon" in table.columns, rank=-20)
+@hook("Create", stage=20, applies=lambda table: "createdon" in table.columns, rank=-20, ahead=True)
 def stamp_created(call: Call, change: Change) -> None:
     """Created and modified by the caller now; ``overriddencreatedon`` moves the creation into the past."""
     values, columns, me = change.values, change.table.columns, Ref("systemuser", call.caller.user_id)
@@ -61,7 +61,7 @@ def stamp_created(call: Call, change: Change) -> None:
         values.setdefault("administratorid", me)
 
 
-@hook("Create", stage=20, applies=lambda table: "organizationid" in table.columns, rank=-20)
+@hook("Create", stage=20, applies=lambda table: "organizationid" in table.columns, rank=-20, ahead=True)
 def stamp_organization(call: Call, change: Change) -> None:
     """Rows of the organisation say which one it is."""
     column = change.table.columns["organizationid"]
@@ -70,7 +70,7 @@ def stamp_organization(call: Call, change: Change) -> None:
         change.values["organizationid"] = Ref("organization", id) if column.is_lookup else id
 
 
-@hook("Update", stage=20, applies=lambda table: "modifiedon" in table.columns, rank=-20)
+@hook("Update", stage=20, applies=lambda table: "modifiedon" in table.columns, rank=-20, ahead=True)
 def stamp_modified(call: Call, change: Change) -> None:
     """Modified by the caller now."""
     change.values["modifiedon"] = call.now
@@ -83,7 +83,7 @@ def stamp_modified(call: Call, change: Change) -> None:
         change.values["modifiedonbehalfby"] = None if other is None else Ref("systemuser", other)
 
 
-@hook("Create", "Update", stage=20, applies=lambda table: table.user_owned, rank=-10)
+@hook("Create", "Update", stage=20, applies=lambda table: table.user_owned, rank=-10, ahead=True)
 def fill_owner(call: Call, change: Change) -> None:
     """The caller owns what nobody else does; the owning columns follow the owner."""
     values, columns = change.values, change.table.columns

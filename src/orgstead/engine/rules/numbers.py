@@ -26,7 +26,7 @@ def _numbered(table: Table) -> tuple[Column, ...]:
     return tuple(column for column in table.stored if column.autonumber)
 
 
-@hook("Create", stage=20, applies=lambda table: bool(_numbered(table)))
+@hook("Create", stage=20, applies=lambda table: bool(_numbered(table)), ahead=True)
 def number_rows(call: Call, change: Change) -> None:
     """Fill autonumber columns that the caller left empty."""
     for column in _numbered(change.table):

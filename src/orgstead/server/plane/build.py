@@ -9,6 +9,7 @@ from orgstead.server.admin import Admin
 from orgstead.server.agents import AgentDoor
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
+from orgstead.server.connector import ConnectorDoor
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.feed import Feed
 from orgstead.server.limits import Limits
@@ -33,6 +34,7 @@ def with_plane(
     dataverse: Dataverse,
     soap: SoapDoor,
     agents: AgentDoor,
+    connector: ConnectorDoor,
     authority: AuthorizationServer,
     callers: Callers,
     limits: Limits,
@@ -49,7 +51,7 @@ def with_plane(
     keeper = Keeper(Copies(engine), gate, background, seed, starts=config.dev)
     admin = Admin(config, engine)
     application = Application(
-        config, own_urls, dataverse, soap, agents, authority, callers, limits, admin, feed, keeper
+        config, own_urls, dataverse, soap, agents, connector, authority, callers, limits, admin, feed, keeper
     )
     guard = Guard(config, own_urls)
     if not guard.is_open:

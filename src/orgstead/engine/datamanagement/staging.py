@@ -1,0 +1,114 @@
+"""Staging: rows of a file as they were read, a narrow row each, whatever the entity.
+
+https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/data-import-export-job
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from orgstead.engine.registry import Call
+from orgstead.model import datamanagement as dm
+from orgstead.model.plan import AllOf, Col, Output, Param, Plan, Sort, Source, Test
+from orgstead.model.schema import Table
+
+__all__ = ["Staged", "mark_done", "mark_wrong", "stage", "staged_rows", "try_again", "wrong_rows"]
+
+MAX_TEXT = 4000
+AT_ONCE = 5000
+# Decimals are numbers digit by digit, in both directions.
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+# The id of a staging row, its number, and its values by public names of fields (None when they are none any more).
+Staged = tuple[str, int, dict[str, Any] | None]
+
+
+def stage(call: Call, entity: str, rows: Iterable[tuple[int, Mapping[str, Any], Sequence[str]]]) -> int:
+    """Keep rows of a file: number, values and what is wrong with each; how many of them are wrong."""
+    table, wrong = call.schema.tables[dm.STAGING], 0
+    lines: list[Mapping[str, Any]] = []
+    for number, values, problems in rows:
+        line: dict[str, Any] = {
+            "orgstead_stagingrowid": call.new_id(),
+            "executionentityid": entity,
+            "rownumber": number,
+            "transferstatus": int(dm.Transfer.NotStarted),
+            "sourcevalues": _encode(values).decode(),
+        }
+        if problems:
+            wrong += 1
+            line["transferstatus"] = int(dm.Transfer.Error)
+            line["errormessage"] = "; ".join(problems)[:MAX_TEXT]
+        lines.append(line)
+    if lines:
+        call.unit.insert(table, lines)
+    return wrong
+
+
+def staged_rows(call: Call, entity: str, after: int, limit: int, status: dm.Transfer) -> list[Staged]:
+    """Up to ``limit`` rows with a status, behind the row ``after``."""
+    found = call.unit.fetch(_rows(call.schema.tables[dm.STAGING]), [entity, after, int(status), limit])
+    return [(id, number, _read(text)) for id, number, text, _ in found]
+
+
+def wrong_rows(call: Call, entity: str, after: int, limit: int) -> list[tuple[int, str, str]]:
+    """Rows that are wrong behind the row ``after``: number, values as JSON, reason."""
+    found = call.unit.fetch(
+        _rows(call.schema.tables[dm.STAGING]), [entity, after, int(dm.Transfer.Error), limit]
+    )
+    return [(number, text or "{}", reason or "") for _, number, text, reason in found]
+
+
+def _read(text: str | None) -> dict[str, Any] | None:
+    try:
+        value = _decode(text or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+@lru_cache(maxsize=4)
+def _rows(table: Table) -> Plan:
+    names = ("orgstead_stagingrowid", "rownumber", "sourcevalues", "errormessage")
+    columns = [Col("t0", table.columns[name]) for name in names]
+    entity, status = Col("t0", table.columns["executionentityid"]), Col("t0", table.columns["transferstatus"])
+    return Plan(
+        source=Source("t0", table),
+        outputs=tuple(Output(of.column.name, of, of.column) for of in columns),
+        where=AllOf((
+            Test("eq", entity, Param(0, entity.column)),
+            Test("gt", columns[1], Param(1, columns[1].column)),
+            Test("eq", status, Param(2, status.column)),
+        )),
+        order=(Sort(columns[1]), Sort(columns[0])),
+        limit=Param(3),
+    )  # fmt: skip
+
+
+def try_again(call: Call, entity: str) -> int:
+    """Let rows that are wrong count as those that nobody has looked at; how many there were."""
+    table, after, count = call.schema.tables[dm.STAGING], 0, 0
+    plan, status = _rows(table), int(dm.Transfer.Error)
+    while found := call.unit.fetch(plan, [entity, after, status, AT_ONCE]):
+        lines = [(row[0], int(dm.Transfer.NotStarted), None) for row in found]
+        call.unit.update_many(table, ("transferstatus", "errormessage"), lines)
+        after, count = found[-1][1], count + len(found)
+    return count
+
+
+def mark_done(call: Call, ids: Sequence[str]) -> None:
+    """Note that rows have been taken over."""
+    table = call.schema.tables[dm.STAGING]
+    call.unit.update_many(
+        table, ("transferstatus", "errormessage"), [(id, int(dm.Transfer.Completed), None) for id in ids]
+    )
+
+
+def mark_wrong(call: Call, wrong: Iterable[tuple[str, str]]) -> None:
+    """Note why rows, by id, could not be taken over."""
+    table = call.schema.tables[dm.STAGING]
+    lines = [(id, int(dm.Transfer.Error), reason[:MAX_TEXT]) for id, reason in wrong]
+    call.unit.update_many(table, ("transferstatus", "errormessage"), lines)
