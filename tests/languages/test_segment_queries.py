@@ -87,7 +87,8 @@ def test_what_is_read_of_a_query() -> None:
     [
         ("", 1), ("PROFILE", 8), ("PROFILE()", 9), ("PROFILE(contact", 16), ("PROFILE(contact))", 17),
         ("PROFILE(contact).DANCE()", 18), ("PROFILE(contact).FILTER(a = 1)", 27),
-        ("PROFILE(contact).FILTER(a == )", 30), ("PROFILE(contact).FILTER(a CONTAINS 5)", 27), ("PROFILE(contact).FILTER(1 == 2)", 27),
+        ("PROFILE(contact).FILTER(a == )", 30), ("PROFILE(contact).FILTER(a CONTAINS 5)", 27),
+        ("PROFILE(contact).FILTER(1 == 2)", 27),
         ("PROFILE(contact).FILTER(a == DATE(2020, 13, 1))", 30), ("SEGMENT(a) UNION", 17),
     ],
 )  # fmt: skip
