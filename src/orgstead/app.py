@@ -70,6 +70,7 @@ from orgstead.identity.development import (
     PUBLIC_CLIENT_ID,
 )
 from orgstead.languages.fetchxml import parse_fetchxml, print_fetchxml
+from orgstead.languages.segments import read_segment_query
 from orgstead.server.addresses import LOOPBACK
 from orgstead.server.agents import AgentDoor, Tools
 from orgstead.server.asgi import Application
@@ -137,6 +138,7 @@ class KeptQueries:
 
     write = staticmethod(print_fetchxml)
     read = staticmethod(parse_fetchxml)
+    read_segment = staticmethod(read_segment_query)
 
 
 def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisation:
