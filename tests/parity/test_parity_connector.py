@@ -245,16 +245,13 @@ def test_the_status_of_a_message_is_asked_by_its_id(web: Web) -> None:
     exchange = Exchange(web)
     id = exchange.sent(forecasts("Q", 1))
     row = exchange.ended(id)
-    assert web.organisation is not None
-    engine = web.organisation.engine
-    with engine.store.read() as unit:
-        caller = load_caller(unit, engine.schema, application_id=CLIENT_ID)
-    assert caller is not None
     answers = {}
     for name in ("GetMessageStatus", "GetExecutionIdByMessageId"):
-        asked = Execute(name=f"DataManagement.{name}", parameters={"messageId": id.upper()})
-        (result,) = engine.run([asked], caller)
-        answers[name] = result.value
+        path = f"{ORIGIN}/data/DataManagementDefinitionGroups/Microsoft.Dynamics.DataEntities.{name}"
+        answer = web.call("POST", path, {"messageId": id.upper()})
+        assert answer.status == 200, answer.text
+        answers[name] = answer.json["value"]
+        assert web.call("POST", path, {"messageId": "nothing"}).status == 404
     execution = web.get(f"orgstead_dataexecutions({row['_executionid_value']})").json
     assert answers == {"GetMessageStatus": "Processed", "GetExecutionIdByMessageId": execution["name"]}
 
