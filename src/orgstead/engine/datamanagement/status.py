@@ -12,6 +12,7 @@ __all__ = ["execution_of_message", "message_status"]
 
 _OF_MESSAGE = Signature(
     kind="action",
+    collection=True,
     entity="DataManagementDefinitionGroups",
     parameters=(Parameter(name="messageId", type="Edm.String"),),
     returns=(Parameter(name="", type="Edm.String"),),
