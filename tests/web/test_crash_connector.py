@@ -19,7 +19,7 @@ from tests.live import Live, served
 from tests.web.hostile import API
 from tests.web.test_crash_deliveries import Organisation, signed_in
 
-KILLS = 6
+KILLS = 5
 SENDERS = 3
 FILES_AT_MOST = 12
 # Some files are worked on in several pieces.
