@@ -52,7 +52,10 @@ ARROWS: Mapping[str, frozenset[str]] = {
     # On the client alone: the same against any Dynamics 365.
     "actions": frozenset({"client"}),
     "actions.commands": frozenset({"actions", "client", "terminal"}),
-    "terminal": frozenset({"client"}),
+    "terminal": frozenset({"client", "collection", "mirror", "transfer"}),
+    "transfer": frozenset({"client"}),
+    "mirror": frozenset({"client", "transfer"}),
+    "collection": frozenset({"client"}),
     "sync": frozenset({"errors", "model", "client"}),
     # Speaks to a running server over HTTP: what tests import needs nothing of the server's.
     "testing": frozenset({"errors"}),
@@ -84,6 +87,7 @@ DATACLASS_EXCEPTIONS: Mapping[str, tuple[frozenset[str], str]] = {
     "model.dataentities.EntityIndex": (frozenset({"slots"}), "keeps its cached properties"),
     "model.plan": (frozenset({"kw_only"}), "terms of a tree, which read better without names"),
     "model.query": (frozenset({"kw_only"}), "terms of a tree, which read better without names"),
+    "model.segments": (frozenset({"kw_only"}), "terms of a tree, which read better without names"),
     "model.record.Page": (frozenset({"frozen"}), "is filled while its rows are read"),
     "model.record.Pending": (frozenset({"kw_only"}), "it has one field"),
     "model.record.Ref": (frozenset({"kw_only"}), "a table and a key, always in this order"),

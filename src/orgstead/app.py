@@ -70,6 +70,7 @@ from orgstead.identity.development import (
     PUBLIC_CLIENT_ID,
 )
 from orgstead.languages.fetchxml import parse_fetchxml, print_fetchxml
+from orgstead.languages.segments import read_segment_query
 from orgstead.server.addresses import LOOPBACK
 from orgstead.server.agents import AgentDoor, Tools
 from orgstead.server.asgi import Application
@@ -82,6 +83,7 @@ from orgstead.server.dataverse import Dataverse
 from orgstead.server.directory import RowDirectory
 from orgstead.server.discovery import Discovery
 from orgstead.server.feed import Feed
+from orgstead.server.finops import FinanceDoor, FinanceOperations
 from orgstead.server.housekeeping import Housekeeping
 from orgstead.server.jobs import JobRunner
 from orgstead.server.lanes import Lanes
@@ -136,6 +138,7 @@ class KeptQueries:
 
     write = staticmethod(print_fetchxml)
     read = staticmethod(parse_fetchxml)
+    read_segment = staticmethod(read_segment_query)
 
 
 def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisation:
@@ -216,6 +219,7 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
         urls,
         Dataverse(engine, lanes, unsupported),
         SoapDoor(config, callers, organization, Discovery(lanes, organization)),
+        FinanceDoor(config, callers, FinanceOperations(engine, lanes, unsupported)),
         AgentDoor(config, callers, _tools(config.mcp)),
         ConnectorDoor(config, engine, lanes, callers),
         authority,

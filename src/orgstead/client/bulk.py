@@ -45,7 +45,8 @@ class Bulk(Bound[D], Generic[D]):
 
     Rows are any iterable of mappings (of an AsyncClient an asynchronous one, too), or a data frame of pandas, polars or
     arrow; they are read as they are sent. A chunk that is refused is sent again row by row in one batch, which names
-    the bad rows; all others are written.
+    the bad rows; all others are written. An exception of this package in place of a row is a row that was
+    refused before it came here: it keeps its place, and is told of like the others.
 
     All take ``chunk`` (rows to a request, up to 1,000), ``progress`` (called with the result as it stands after each
     chunk), ``on_failure`` (called with each ``RowFailure``), ``position`` (a ``Position`` to go on from after an

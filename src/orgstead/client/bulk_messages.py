@@ -82,6 +82,9 @@ class Work(ABC):
         """Write a chunk; refused rows have their error. Raises what is not about single rows."""
         good = []
         for item in items:
+            if isinstance(item.row, DynamicsError):
+                item.error = item.row
+                continue
             try:
                 try:
                     item.body = self.body(session, item.row)

@@ -143,6 +143,11 @@ class _Client(Bound[D], Generic[D]):
         return answer
 
     @operation
+    def authority(self) -> Flow[tuple[str, str]]:
+        """Who signs in for the organisation, and its tenant, as it says itself. Raises ConfigurationError."""
+        return (yield from self._session.discover())
+
+    @operation
     def who_am_i(self) -> Flow[Mapping[str, str]]:
         """``UserId``, ``BusinessUnitId`` and ``OrganizationId`` of whoever is signed in."""
         found = yield from self._session.json("WhoAmI")

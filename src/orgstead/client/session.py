@@ -195,11 +195,12 @@ class Session:
             return Where(authority=authority or ENTRA, tenant=tenant or "common", resource=self.url)
         if authority is None or tenant is None:
             if self._found is None:
-                self._found = yield from self._discover()
+                self._found = yield from self.discover()
             authority, tenant = authority or self._found[0], tenant or self._found[1]
         return Where(authority=authority, tenant=tenant, resource=self.url)
 
-    def _discover(self) -> Flow[tuple[str, str]]:
+    def discover(self) -> Flow[tuple[str, str]]:
+        """Authority and tenant, as the service says when it is asked without a token. Raises ConfigurationError."""
         request = Request(method="GET", url=f"{self.root}WhoAmI", headers=self._headers)
         answer, _ = yield from exchange(request, self.retry, idempotent=True, accepted=(400, 401, 403, 404))
         found = challenged(answer.headers.get("www-authenticate", ""), allow_http=self._allow_http)

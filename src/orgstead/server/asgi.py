@@ -27,6 +27,7 @@ from orgstead.server.callers import Callers
 from orgstead.server.connector import ConnectorDoor
 from orgstead.server.dataverse import VERSIONS, Dataverse
 from orgstead.server.feed import RETRY_STREAM, Feed, Unanswered, wants_feed
+from orgstead.server.finops import FinanceDoor
 from orgstead.server.forms import Forms
 from orgstead.server.http import (
     Receive,
@@ -88,6 +89,7 @@ class Application:
         own_urls: Sequence[str],
         dataverse: Dataverse,
         soap: SoapDoor,
+        finance: FinanceDoor,
         agents: AgentDoor,
         connector: ConnectorDoor,
         authority: AuthorizationServer,
@@ -101,6 +103,7 @@ class Application:
         self._own_urls = tuple(own_urls)
         self._dataverse = dataverse
         self._soap = soap
+        self._finance = finance
         self._agents = agents
         self._connector = connector
         self._forms = Forms(dataverse, callers, limits)
@@ -136,6 +139,9 @@ class Application:
                     await self._soap.answer(scope, receive, send, raw, headers, self._at(origin), visit)
             elif self._connector.owns(raw):
                 await self._connector.answer(scope, receive, send, raw, headers, self._at(origin))
+            elif self._finance.owns(raw):
+                with Visit(self.limits) as visit:
+                    await self._finance.answer(scope, receive, send, raw, headers, self._at(origin), visit)
             elif self._agents.owns(raw):
                 await self._agents.answer(self, scope, receive, send, headers, self._at(origin))
             else:

@@ -1,0 +1,7 @@
+"""Collections for Postman and Insomnia, made from the definitions of an organisation."""
+
+from orgstead.collection.insomnia import insomnia
+from orgstead.collection.postman import GRANTS, SCHEMA, postman
+from orgstead.collection.subject import Subject, read_subject
+
+__all__ = ["GRANTS", "SCHEMA", "Subject", "insomnia", "postman", "read_subject"]
