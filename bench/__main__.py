@@ -10,6 +10,7 @@ from bench import deliveries as told
 from bench import own, report, special, wrk
 from bench.operations import OPERATIONS, Operation
 from bench.process import Process
+from bench.segments import segments
 from bench.servers import SERVERS, Server
 from bench.soap import soap
 from bench.special import Bench
@@ -23,6 +24,7 @@ SPECIAL: Final = {
     "upsert": own.upsert,
     "load": special.load,
     "soap": soap,
+    "segments": segments,
     "deliveries": told.deliveries,
 }
 # Before rows are written that are nobody's but the administrator's.

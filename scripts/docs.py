@@ -8,7 +8,7 @@ import inspect
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ from orgstead.config import Config
 from orgstead.engine.hooks import shipped
 from orgstead.engine.operators import OPERATORS
 from orgstead.engine.registry import registered
+from orgstead.engine.rules.data_entities import KINDS
 from orgstead.errors import fault_kinds
 from orgstead.languages.odata.functions import FUNCTIONS
 from orgstead.model import messages
-from orgstead.model.messages import Message, Parameter, Signature
+from orgstead.model.messages import Create, Message, Parameter, Signature
 from orgstead.server.plane.routes import PLANE, ROUTES
+from orgstead.solutions.entities import entity_messages
 from orgstead.solutions.load import load_base
 from scripts.docs_actions import actions_page
 from scripts.docs_client import client_page
@@ -46,6 +48,7 @@ def pages() -> Mapping[str, str]:
         "messages.md": _messages,
         "hooks.md": _hooks,
         "tables.md": _tables,
+        "data-entities.md": _data_entities,
         "operators.md": _operators,
         "support.md": _support,
         "admin-plane.md": _plane,
@@ -195,6 +198,9 @@ def _messages() -> Iterator[str]:
 def _kind(signature: Signature | None) -> str:
     if signature is None:
         return "by its own resources"
+    if signature.entity:
+        where = "the collection" if signature.collection else "rows of the collection"
+        return f"none; at `/data` an action of {where} {signature.entity}"
     tables = "any table" if signature.bound == ("*",) else " or ".join(signature.bound)
     bound = f"bound to {tables}" if tables else "unbound"
     return f"{signature.kind}, {bound}"
@@ -244,6 +250,40 @@ def _tables() -> Iterator[str]:
             for table in sorted(shown, key=lambda table: table.logical_name)
         ),
     )
+
+
+def _data_entities() -> Iterator[str]:
+    yield "# Data entities"
+    yield ""
+    yield (
+        "The data entities that every organisation starts with, at `/data`. [How to make one of any table]"
+        "(../how-to/speak-finance-and-operations.md). Keys are bold, fields that nobody sets are in italics."
+    )
+    rows: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
+    for message in entity_messages():
+        if isinstance(message, Create):
+            values = dict(message.record.values)
+            if message.record.table == "orgstead_dataentity":
+                rows.append((values, []))
+            elif message.record.table == "orgstead_dataentityfield":
+                rows[-1][1].append(values)
+    for entity, entity_fields in rows:
+        keys = entity["keyfields"].split(",")
+        yield ""
+        yield f"## {entity['publiccollectionname']}"
+        yield ""
+        yield (
+            f"{entity['label']}: the entity `{entity['name']}` (`{entity['targetname']}`) over the table "
+            f"`{entity['tablename']}`."
+        )
+        yield ""
+        yield ", ".join(_entity_field(each, keys) for each in entity_fields)
+
+
+def _entity_field(field: Mapping[str, Any], keys: Collection[str]) -> str:
+    kind = field.get("enumname") or ("NoYes" if KINDS[field["kind"]] == "Boolean" else KINDS[field["kind"]])
+    mark = "**" if field["name"] in keys else "*" if field.get("isreadonly") else ""
+    return f"{mark}{field['name']}{mark} {kind}"
 
 
 # -- support ---------------------------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ DATACLASS_EXCEPTIONS: Mapping[str, tuple[frozenset[str], str]] = {
     "model.dataentities.EntityIndex": (frozenset({"slots"}), "keeps its cached properties"),
     "model.plan": (frozenset({"kw_only"}), "terms of a tree, which read better without names"),
     "model.query": (frozenset({"kw_only"}), "terms of a tree, which read better without names"),
+    "model.segments": (frozenset({"kw_only"}), "terms of a tree, which read better without names"),
     "model.record.Page": (frozenset({"frozen"}), "is filled while its rows are read"),
     "model.record.Pending": (frozenset({"kw_only"}), "it has one field"),
     "model.record.Ref": (frozenset({"kw_only"}), "a table and a key, always in this order"),

@@ -35,6 +35,7 @@ from orgstead.engine.handlers import (
     notes,
     organization,
     queues,
+    retention,
     roles,
     sales,
     service,
@@ -47,6 +48,7 @@ from orgstead.engine.handlers import (
 from orgstead.engine.pipeline import Engine
 from orgstead.engine.ports import Clock, Store
 from orgstead.engine.steps import Steps
+from orgstead.engine.timed import TimeLimit
 from orgstead.extensions import functions, load_extensions, steps
 from orgstead.filling import fill
 from orgstead.founding import found_or_upgrade
@@ -68,17 +70,20 @@ from orgstead.identity.development import (
     PUBLIC_CLIENT_ID,
 )
 from orgstead.languages.fetchxml import parse_fetchxml, print_fetchxml
+from orgstead.languages.segments import read_segment_query
 from orgstead.server.addresses import LOOPBACK
 from orgstead.server.agents import AgentDoor, Tools
 from orgstead.server.asgi import Application
 from orgstead.server.callers import Callers
 from orgstead.server.callouts import Callouts
 from orgstead.server.connector import ConnectorDoor
+from orgstead.server.courier import PATIENCE_SECONDS
 from orgstead.server.datafiles import DataFileStore
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.directory import RowDirectory
 from orgstead.server.discovery import Discovery
 from orgstead.server.feed import Feed
+from orgstead.server.finops import FinanceDoor, FinanceOperations
 from orgstead.server.housekeeping import Housekeeping
 from orgstead.server.jobs import JobRunner
 from orgstead.server.lanes import Lanes
@@ -100,8 +105,8 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 # Importing them registers what they handle.
 REGISTERED = (
     bulk, changes, data_exports, data_faulty, data_messages, data_processing, data_status, deletion, deliveries,
-    downloads, emails, files, jobs, later, lists, merge, metadata, notes, organization, queues, roles, rules, sales,
-    service, sharing, sweep, teams, times, tools,
+    downloads, emails, files, jobs, later, lists, merge, metadata, notes, organization, queues, retention, roles, rules,
+    sales, service, sharing, sweep, teams, times, tools,
 )  # fmt: skip
 
 
@@ -117,6 +122,11 @@ class Organisation:
     callouts: Callouts
     clock: AdjustableClock
 
+    def hurry(self, seconds: float) -> None:
+        """The server ends: wait for functions and endpoints for no longer than so many seconds from now."""
+        self.engine.limit.end_within(seconds)
+        self.callouts.end_within(seconds)
+
     def close(self) -> None:
         """End what is under way to endpoints, and close the database."""
         self.callouts.close()
@@ -128,6 +138,7 @@ class KeptQueries:
 
     write = staticmethod(print_fetchxml)
     read = staticmethod(parse_fetchxml)
+    read_segment = staticmethod(read_segment_query)
 
 
 def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisation:
@@ -148,6 +159,7 @@ def open_organisation(config: Config, *, clock: Clock = time.time) -> Organisati
         functions=functions(),
         steps=Steps(steps()),
         outside=Endpoints(callouts),
+        limit=TimeLimit(config.step_seconds),
         data_files=DataFileStore(),
         shared=config.database_url is not None,
     )
@@ -194,13 +206,20 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
     lanes = Lanes(engine, inline=inline)
     # What is kept for a second is kept for a real one, wherever the clock stands.
     callers = Callers(engine, verifier, time.monotonic, inline=inline)
-    jobs = JobRunner(engine, lanes, alone=config.database_url is None, callouts=organisation.callouts)
+    jobs = JobRunner(
+        engine,
+        lanes,
+        alone=config.database_url is None,
+        real=clock.real,
+        callouts=organisation.callouts,
+    )
     organization = OrganizationService(engine, lanes, callers, unsupported)
     return with_plane(
         config,
         urls,
         Dataverse(engine, lanes, unsupported),
         SoapDoor(config, callers, organization, Discovery(lanes, organization)),
+        FinanceDoor(config, callers, FinanceOperations(engine, lanes, unsupported)),
         AgentDoor(config, callers, _tools(config.mcp)),
         ConnectorDoor(config, engine, lanes, callers),
         authority,
@@ -256,15 +275,21 @@ def serve(config: Config, announce: Callable[[str], None]) -> None:
         application = build_application(organisation, urls)
         announce(_greeting(config, http.port, https.port, certificates))
         collect_rarely()
-        with Housekeeping(organisation.engine):
-            asyncio.run(_answer(application, [http, https]))
+        with Housekeeping(organisation.engine, days=config.history_days):
+            asyncio.run(_answer(organisation, application, [http, https]))
     finally:
         organisation.close()
 
 
-async def _answer(application: Application | Watched, listeners: Sequence[Listener]) -> None:
+async def _answer(
+    organisation: Organisation, application: Application | Watched, listeners: Sequence[Listener]
+) -> None:
+    def stop() -> None:
+        application.stop()
+        organisation.hurry(PATIENCE_SECONDS)
+
     async with application.background:
-        await listen(application, listeners, on_stop=application.stop)
+        await listen(application, listeners, on_stop=stop)
 
 
 def _greeting(config: Config, http: int, https: int, certificates: Certificates) -> str:

@@ -22,6 +22,7 @@ FALSE = frozenset({"0", "false", "no", "off"})
 LIMITS: Final = ("auto", "on", "count", "off")
 MAX_LIMIT: Final = 10_000_000
 MAX_WINDOW: Final = 86_400
+MAX_DAYS: Final = 36_500
 
 
 class ConfigError(ValueError):
@@ -85,6 +86,12 @@ class Config:
 
     callouts_ca: str | None = None
     """A file of certificate authorities (PEM) that endpoints of webhooks may be certified by, beside the system's."""
+
+    history_days: int = 30
+    """How many days system jobs that have ended, and deliveries of webhooks, are kept; 0 keeps them for ever."""
+
+    step_seconds: int = 120
+    """How long a Python function may run that is a step or answers a custom API, in seconds."""
 
     max_body_bytes: int = 32 * 1024 * 1024
     """The largest body of a request, in bytes."""
@@ -165,6 +172,10 @@ class Config:
         if not _guid(self.tenant_id):
             raise ConfigError("tenant_id must be a GUID.")
         self._check_limits()
+        if not 0 <= self.history_days <= MAX_DAYS:
+            raise ConfigError(f"history_days must be between 0 and {MAX_DAYS}.")
+        if not 1 <= self.step_seconds <= MAX_WINDOW:
+            raise ConfigError(f"step_seconds must be between 1 and {MAX_WINDOW}.")
         if self.connector_max_bytes < 1:
             raise ConfigError("connector_max_bytes must be at least 1.")
         if self.mcp not in ("off", "read", "write", "delete"):

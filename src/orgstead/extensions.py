@@ -34,6 +34,7 @@ from uuid import UUID, uuid5
 from orgstead.engine.custom import Function, Refused, guarded
 from orgstead.engine.registry import Call
 from orgstead.engine.steps import Code, Passage
+from orgstead.engine.timed import Hold
 from orgstead.errors import fault
 from orgstead.languages.fetchxml import parse_fetchxml
 from orgstead.model.events import Event
@@ -71,8 +72,9 @@ class Invocation:
     text in UTC. Whatever goes wrong raises the organisation's fault, and need not be caught.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, hold: Hold) -> None:
         self._call = call
+        self._hold = hold
         self.parameters: Mapping[str, Any] = call.parameters
         self.target = call.target
         self.user_id = call.caller.user_id
@@ -88,12 +90,17 @@ class Invocation:
 
     def retrieve(self, ref: Ref, *columns: str) -> dict[str, Any]:
         """The given columns of a row."""
-        page = self._call.send(Retrieve(ref=ref, query=Query(table=ref.table, columns=columns))).page
+        message = Retrieve(ref=ref, query=Query(table=ref.table, columns=columns))
+        with self._hold:
+            page = self._call.send(message).page
         return _rows(page)[0]
 
     def fetch(self, xml: str) -> list[dict[str, Any]]:
         """The rows of a page of a FetchXML query, values by column or alias."""
-        return _rows(self._call.send(RetrieveMultiple(query=parse_fetchxml(xml))).page)
+        message = RetrieveMultiple(query=parse_fetchxml(xml))
+        with self._hold:
+            page = self._call.send(message).page
+        return _rows(page)
 
     def update(self, ref: Ref, **values: Any) -> None:
         """Change columns of a row."""
@@ -113,7 +120,7 @@ class Invocation:
 
     def _sent(self, message: Message) -> Result:
         # Who goes on after a refusal finds nothing of what was refused.
-        with self._call.savepoint():
+        with self._hold, self._call.savepoint():
             return self._call.send(message)
 
 
@@ -125,8 +132,8 @@ class StepInvocation(Invocation):
     40, after it. ``parameters`` and ``outputs`` are the message's own, ``shared`` is what its steps pass on.
     """
 
-    def __init__(self, call: Call, event: Event, passage: Passage) -> None:
-        super().__init__(call)
+    def __init__(self, call: Call, event: Event, passage: Passage, hold: Hold) -> None:
+        super().__init__(call, hold)
         self.event = event
         self.message = event.message
         self.stage = event.stage
@@ -160,7 +167,7 @@ def custom_api(name: str) -> Callable[[Callable[[Invocation], Answer]], Callable
     """Let the decorated function answer the custom API with this unique name."""
 
     def register(function: Callable[[Invocation], Answer]) -> Callable[[Invocation], Answer]:
-        _functions[name] = lambda call: function(Invocation(call))
+        _functions[name] = lambda call, hold: function(Invocation(call, hold))
         return function
 
     return register
@@ -209,10 +216,12 @@ def step(
     return register
 
 
-def _guarded(name: str, function: Callable[[StepInvocation], None]) -> Callable[[Call, Event, Passage], None]:
-    def run(call: Call, event: Event, passage: Passage) -> None:
+def _guarded(
+    name: str, function: Callable[[StepInvocation], None]
+) -> Callable[[Call, Event, Passage, Hold], None]:
+    def run(call: Call, event: Event, passage: Passage, hold: Hold) -> None:
         with guarded(name):
-            function(StepInvocation(call, event, passage))
+            function(StepInvocation(call, event, passage, hold))
 
     return run
 

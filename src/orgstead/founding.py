@@ -14,13 +14,14 @@ from orgstead.engine.ports import Store
 from orgstead.identity import Application as Registration
 from orgstead.identity import Secret, hash_secret
 from orgstead.identity.development import ADMIN_OBJECT_ID, ADMIN_PASSWORD, development_applications
-from orgstead.model.messages import Create
+from orgstead.model.messages import Create, Message, Update
+from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Schema
 from orgstead.solutions.entities import entity_messages
 from orgstead.solutions.first import FirstIds, first_messages, read_rows, user_messages
 from orgstead.solutions.load import load_base
 from orgstead.solutions.messages import message_rows
-from orgstead.solutions.sample import sample_messages
+from orgstead.solutions.sample import SAMPLE_COMPANY, sample_messages
 from orgstead.solutions.security import privilege_messages, role_messages
 from orgstead.solutions.upgrade import base_digest, with_missing
 
@@ -163,9 +164,20 @@ def _found(engine: Engine, directory: Directory, config: Config) -> None:
             )
     if config.sample:
         engine.run(list(sample_messages()), replace(founder, user_id=FirstIds.administrator))
+        engine.run(list(_workers(engine)), founder)
     with engine.store.write() as unit:
         unit.write_setting(TENANT, config.tenant_id)
         unit.write_setting(FOUNDED, base_digest())
+
+
+def _workers(engine: Engine) -> Iterator[Message]:
+    """Whoever may sign in works in the company that the sample rows are about."""
+    users = engine.schema.tables["systemuser"]
+    with engine.store.read() as unit:
+        for id in (FirstIds.administrator, FirstIds.application_user):
+            if unit.get(users, id, (users.primary_id,)) is not None:
+                record = Record(table="systemuser", values={"orgstead_company": SAMPLE_COMPANY})
+                yield Update(ref=Ref("systemuser", id), record=record)
 
 
 def _registrations(config: Config) -> Iterator[Registration]:

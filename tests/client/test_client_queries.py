@@ -1,5 +1,7 @@
 """Queries: built, raw, FetchXML and SQL; pages, aggregates, and text that nothing slips into."""
 
+import copy
+import pickle
 from decimal import Decimal
 from typing import Any
 
@@ -74,6 +76,19 @@ def test_order_top_pages_and_counts(client: Any) -> None:
         query.one()
     assert query.where(col("name") == "nobody").first() is None
     assert len(query.refs()) == len(query.all()) == 5
+
+
+def test_rows_of_a_page_are_read_in_any_order_and_copied(client: Any) -> None:
+    rows = client.query("account").where(col("name").startswith("query ")).order_by("name").all()
+    assert [rows[place]["name"] for place in (4, 0, 4, 2)] == [NAMES[place] for place in (4, 0, 4, 2)]
+    assert [(row["revenue"], row["name"], row.id == row["accountid"]) for row in reversed(rows)] == [
+        (Decimal(number) / 4, NAMES[number], True) for number in reversed(range(5))
+    ]
+    assert rows[1] == pickle.loads(pickle.dumps(rows[1])) == copy.deepcopy(rows[1]) == dict(rows[1])
+    assert "name" in rows[3]
+    assert "nothing" not in rows[3]
+    with pytest.raises(KeyError):
+        rows[3]["nothing"]
 
 
 def test_a_query_is_never_changed_by_what_is_built_on_it(client: Any) -> None:

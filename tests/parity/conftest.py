@@ -139,7 +139,7 @@ def opened(
     """A signed-in client of a new organisation on a database."""
     url = new_postgres_database() if database == "postgres" else None
     data = str(tmp_path_factory.mktemp("organisation"))
-    config = Config(data=data, database_url=url, sample=False, **settings)
+    config = Config(data=data, database_url=url, **{"sample": False, **settings})
     organisation = open_organisation(config, clock=clock)
     application = build_application(organisation, [ORIGIN])
     with TestClient(application, base_url=ORIGIN) as client:

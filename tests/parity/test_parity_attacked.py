@@ -107,7 +107,16 @@ def test_a_long_query_goes_in_a_batch(web: Web) -> None:
     assert web.get(f"accounts?$select=name&$filter=name eq '{wanted}'").status in (400, 414)
 
 
-@pytest.mark.parametrize("path", ["WhoAmI?$select=UserId", "WhoAmI()?x=1", "RetrieveVersion()?@p=1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "?sql=SELECT name FROM account",
+        "?$select=name",
+        "WhoAmI?$select=UserId",
+        "WhoAmI()?x=1",
+        "RetrieveVersion()?@p=1",
+    ],
+)
 def test_options_of_calls_are_not_ignored(web: Web, path: str) -> None:
     answer = web.get(path)
     assert answer.status in (400, 501), answer.text

@@ -280,6 +280,10 @@ def test_a_job_that_its_own_process_has_lost_sight_of_is_done_all_the_same(
     organisation.close()
 
 
+def stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_a_job_that_a_dead_process_had_taken_is_done_by_another_one(
     database: str, tmp_path: Path, new_postgres_database: Callable[[], str]
@@ -297,7 +301,7 @@ def test_a_job_that_a_dead_process_had_taken_is_done_by_another_one(
     web = Web(TestClient(build_application(organisation, [ORIGIN]), base_url=ORIGIN), organisation)
     fill(web, "Left", 250)
     job = begin(web, query("Left"))
-    send("SeeHost")
+    send("SeeHost", Now=stamp(now[0]))
     (taken,) = send("ClaimJobs", Full=[], Limit=5, PerLane=5)
     assert taken["id"] == job
     assert send("CountDueJobs", Full=[]) == 0
@@ -309,7 +313,10 @@ def test_a_job_that_a_dead_process_had_taken_is_done_by_another_one(
         is False
     )
     assert (
-        engine.run([Execute(name="ReleaseJobs", parameters={"Host": OTHER, "Alone": False})], SYSTEM)[0].value
+        engine.run(
+            [Execute(name="ReleaseJobs", parameters={"Host": OTHER, "Alone": False, "Now": stamp(now[0])})],
+            SYSTEM,
+        )[0].value
         == 0
     )
     now[0] += 61
@@ -320,6 +327,32 @@ def test_a_job_that_a_dead_process_had_taken_is_done_by_another_one(
         assert (row["successcount"], row["failurecount"]) == (250, 0)
     # The one that was taken for dead has nothing to say any more.
     assert send("WorkOnJob", Id=job) is False
+    organisation.close()
+
+
+def test_a_lease_does_not_end_when_the_clock_of_the_organisation_is_moved(
+    tmp_path: Path, new_postgres_database: Callable[[], str]
+) -> None:
+    config = Config(data=str(tmp_path), database_url=new_postgres_database(), sample=False)
+    organisation = open_organisation(config)
+    engine = organisation.engine
+    web = Web(TestClient(build_application(organisation, [ORIGIN]), base_url=ORIGIN), organisation)
+    fill(web, "Taken", 250)
+    job = begin(web, query("Taken"))
+
+    def send(message: str, **parameters: Any) -> Any:
+        return engine.run([Execute(name=message, parameters={"Host": DEAD, **parameters})], SYSTEM)[0].value
+
+    send("SeeHost", Now=stamp(time.time()))
+    (taken,) = send("ClaimJobs", Full=[], Limit=5, PerLane=5)
+    organisation.clock.advance(7200)
+    with TestClient(build_application(organisation, [ORIGIN]), base_url=ORIGIN) as client:
+        again = Web(client, organisation)
+        fill(again, "Free", 101)
+        # A runner looks for hosts that are gone before it takes anything.
+        assert again.ended(begin(again, query("Free")))["statuscode"] == 30
+    assert taken["id"] == job
+    assert send("WorkOnJob", Id=job) is True
     organisation.close()
 
 

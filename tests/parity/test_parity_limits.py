@@ -439,7 +439,16 @@ def test_pages_of_other_origins_may_read_what_is_left(web: Web) -> None:
         shown = re.split(
             ", ", server.ask(origin="https://page.example").headers["Access-Control-Expose-Headers"]
         )
-        assert {BURST, TIME, "Retry-After"} <= set(shown)
+        assert {BURST, TIME, "Retry-After", "x-ms-dop-hint"} <= set(shown)
+
+
+def test_answers_say_how_many_requests_at_a_time_are_advised(web: Web) -> None:
+    with guarded(web, limit_concurrent=3) as server:
+        asked = [server.ask(), server.web.get("accounts?$select=nosuch")]
+        asked.append(server.web.call("POST", f"{ORIGIN}/XRMServices/2011/Organization.svc/web", b"<x/>"))
+        assert [int(answer.headers["x-ms-dop-hint"]) for answer in asked] == [3, 3, 3]
+    with guarded(web, limits="off", limit_concurrent=0) as server:
+        assert int(server.ask().headers["x-ms-dop-hint"]) >= 2
 
 
 # -- on demand ---------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/event-framework
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -12,8 +13,11 @@ from typing import Any
 import pytest
 
 from orgstead import extensions as org
+from orgstead.engine.timed import Hold, TimeLimit
 from orgstead.errors import Fault
+from orgstead.extensions import functions
 from tests.parity.conftest import ORIGIN, Web, opened
+from tests.parity.test_parity_custom_apis import define
 
 # What steps have seen: stage, message, and whatever they note.
 seen: list[tuple[Any, ...]] = []
@@ -295,6 +299,83 @@ def test_a_function_that_takes_its_time_holds_up_no_other(
     finally:
         for added in set(org._steps) - before:
             org._steps.pop(added)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_function_that_does_not_end_fails_its_operation_and_does_nothing_more(
+    database: str, tmp_path_factory: pytest.TempPathFactory, new_postgres_database: Callable[[], str]
+) -> None:
+    going, tried, before = threading.Event(), threading.Event(), set(org._steps)
+
+    @org.step("Create", "contact", stage=20)
+    def endless(event: org.StepInvocation) -> None:
+        name = event.values["lastname"]
+        if name == "loops":
+            while True:
+                pass
+        if name == "goes on":
+            with suppress(Fault):
+                event.create("contact", lastname="loops")
+        if name == "swallows":
+            while True:
+                with suppress(Exception):
+                    time.sleep(0.01)
+        if name == "waits":
+            # No exception reaches a thread that waits for a lock; this one goes on when it does.
+            with suppress(BaseException):
+                going.wait()
+            try:
+                event.create("task", subject="never there")
+            finally:
+                tried.set()
+
+    @org.step("Update", "contact", asynchronous=True)
+    def later(event: org.StepInvocation) -> None:
+        going.wait()
+
+    @org.custom_api("new_Endless")
+    def answers_never(call: org.Invocation) -> None:
+        going.wait()
+
+    try:
+        with opened(database, tmp_path_factory, new_postgres_database, step_seconds=1) as here:
+            for name in ("loops", "swallows", "goes on", "waits"):
+                answer = here.call("POST", "contacts", {"lastname": name})
+                assert answer.fault == (500, "0x80044171"), (name, answer.text)
+            define(here, "new_Endless", [], [])
+            assert here.call("POST", "new_Endless", {}).fault == (500, "0x80044171")
+            id = here.make("contacts", lastname="in time")
+            assert here.call("PATCH", f"contacts({id})", {"fax": "1"}).status == 204
+            (job,) = here.get(f"asyncoperations?$filter=_regardingobjectid_value eq {id}").rows
+            ended = here.ended(job["asyncoperationid"])
+            assert (ended["statuscode"], ended["errorcode"]) == (31, -2147204751)
+            going.set()
+            assert tried.wait(30)
+            assert [row["lastname"] for row in here.get("contacts?$select=lastname").rows] == ["in time"]
+            assert here.get("tasks?$select=subject").rows == []
+    finally:
+        going.set()
+        functions().pop("new_Endless")  # type: ignore[attr-defined]
+        for added in set(org._steps) - before:
+            org._steps.pop(added)
+
+
+def test_threads_that_are_left_behind_are_bounded() -> None:
+    going, limit = threading.Event(), TimeLimit(0.0)
+
+    def waits(hold: Hold) -> None:
+        going.wait()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orgstead.engine.timed.GRACE_SECONDS", 0.0)
+        patch.setattr("orgstead.engine.timed.MAX_LEFT", 2)
+        threads = threading.active_count()
+        for _ in range(5):
+            with pytest.raises(Fault, match="timed-out"):
+                limit.run("waits", waits)
+        assert threading.active_count() == threads + 2
+    going.set()
+    assert TimeLimit(30.0).run("quick", lambda hold: 3) == 3
 
 
 def test_a_reset_does_not_wait_for_ever_for_a_function(

@@ -436,6 +436,34 @@ def test_links_bring_columns_under_aliases(soap: Soap, family: dict[str, str]) -
     assert names(found) == ["Family 2"]
 
 
+def test_rows_of_a_page_are_what_each_is_alone(soap: Soap) -> None:
+    contact = soap.create("contact", lastname="Page <& Row>")
+    given = [
+        {"name": "Plain", "revenue": money("1.5"), "numberofemployees": 1234567},
+        {"name": "R&D <Page>", "revenue": money("1234.5"), "primarycontactid": Ref("contact", contact)},
+        {"name": "漢字", "revenue": money("0"), "industrycode": option(1), "donotemail": True},
+        {
+            "name": 'Quoted "]]>" \x7f',
+            "numberofemployees": 0,
+            "lastonholdtime": moment("2026-01-02T00:04:05Z"),
+        },
+    ]
+    ids = [soap.create("account", accountnumber="one page", **each) for each in given]
+    which = criteria(condition("accountnumber", "Equal", "one page"))
+    shown = ["name", "revenue", "numberofemployees", "primarycontactid", "industrycode", "donotemail",
+             "lastonholdtime", "createdon", "ownerid", "address1_city"]  # fmt: skip
+    page = {row.id: row for row in soap.query(query("account", *shown, more=which)).rows}
+    assert set(page) == set(ids)
+    for id, each in zip(ids, given, strict=True):
+        assert page[id] == soap.retrieve("account", id, *shown)
+        assert page[id].values["name"] == each["name"]
+    assert page[ids[1]].formatted["revenue"] == "$1,234.50"
+    assert page[ids[1]].formatted["primarycontactid"] == "Page <& Row>"
+    assert page[ids[2]].formatted["revenue"] == "$0.00"
+    assert page[ids[3]].formatted["lastonholdtime"] == "1/2/2026 12:04 AM"
+    assert not {"revenue", "primarycontactid"} & (set(page[ids[3]].values) | set(page[ids[3]].formatted))
+
+
 def test_columns_are_summed_and_grouped(soap: Soap, family: dict[str, str]) -> None:
     asked = (
         expression("address1_city", "city", group=True)

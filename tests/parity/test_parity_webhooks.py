@@ -303,7 +303,9 @@ def test_a_table_whose_rows_were_told_of_can_be_deleted(web: Web, receiver: Rece
     web.ended(job)
     path = "EntityDefinitions(LogicalName='new_told')"
     # Not while there is a step for it.
-    assert web.call("DELETE", path).fault == (405, "0x80040227")
+    assert web.call("DELETE", path).fault == (400, "0x8004f01f")
+    assert web.call("PATCH", f"sdkmessageprocessingsteps({of})", {"statecode": 1}).status == 204
+    assert web.call("DELETE", path).fault == (400, "0x8004f01f")
     assert web.call("DELETE", f"sdkmessageprocessingsteps({of})").status == 204
     assert web.call("DELETE", path).status == 204
     assert web.get(f"asyncoperations({job})").json["_regardingobjectid_value"] is None
@@ -319,7 +321,9 @@ def test_an_endpoint_that_is_out_of_order_for_a_moment_is_told_again_later(
     receiver.wait(1)
     while not deliveries(web, id):
         pass
-    assert job_of(web, id)["statecode"] != 3
+    waits = job_of(web, id)
+    assert (waits["statecode"], waits["statuscode"], waits["retrycount"]) == (1, 10, 1)
+    assert waits["postponeuntil"] is not None
     clock.now += 61
     row = web.ended(job_of(web, id)["asyncoperationid"])
     assert (row["statuscode"], row["retrycount"]) == (30, 1)
@@ -327,6 +331,43 @@ def test_an_endpoint_that_is_out_of_order_for_a_moment_is_told_again_later(
     assert (first["httpstatus"], first["succeeded"], first["attempt"]) == (503, False, 1)
     assert (second["httpstatus"], second["succeeded"], second["attempt"]) == (204, True, 2)
     assert receiver.posts[0].body == receiver.posts[1].body
+
+
+def test_a_job_shows_that_its_endpoint_is_being_told(web: Web, receiver: Receiver) -> None:
+    step(web, endpoint(web, receiver.url))
+    going = threading.Event()
+    receiver.answer = lambda post: 204 if going.wait(30) else 500
+    id = web.make("accounts", name="Under way")
+    receiver.wait(1)
+    while (row := job_of(web, id))["statecode"] == 0:
+        pass
+    going.set()
+    assert (row["statecode"], row["statuscode"]) == (2, 20)
+    assert row["startedon"] is not None
+    assert web.ended(row["asyncoperationid"])["statuscode"] == 30
+
+
+def test_a_job_that_waits_for_another_attempt_is_resumed_at_once(web: Web, receiver: Receiver) -> None:
+    step(web, endpoint(web, receiver.url))
+    receiver.answer = lambda post: 503 if len(receiver.posts) == 1 else 204
+    id = web.make("accounts", name="Impatient")
+    while not deliveries(web, id):
+        pass
+    job = f"asyncoperations({job_of(web, id)['asyncoperationid']})"
+    assert web.get(job).json["statuscode"] == 10
+    assert web.call("PATCH", job, {"statecode": 0}).status == 204
+    # The clock stands still.
+    assert web.ended(job_of(web, id)["asyncoperationid"])["statuscode"] == 30
+
+
+def test_the_owner_of_a_system_job_is_not_changed_in_silence(web: Web, receiver: Receiver) -> None:
+    step(web, endpoint(web, receiver.url))
+    id = web.make("accounts", name="Owned")
+    job = job_of(web, id)["asyncoperationid"]
+    web.ended(job)
+    user = web.get("WhoAmI").json["UserId"]
+    answer = web.call("PATCH", f"asyncoperations({job})", {"ownerid@odata.bind": f"/systemusers({user})"})
+    assert answer.fault == (400, "0x80041a02")
 
 
 def test_an_endpoint_that_stays_out_of_order_fails_the_job_visibly(web: Web, receiver: Receiver) -> None:
@@ -453,7 +494,7 @@ def test_what_was_to_end_or_to_wait_when_it_was_taken_is_not_told_once_it_is_fre
     if freed == "returned":
         send("ReturnDeliveries", Ids=[job], Late=False)
     else:
-        assert send("ReleaseJobs", host=OTHER, Alone=True) == 1
+        assert send("ReleaseJobs", host=OTHER, Alone=True, Now="2027-01-15T08:00:00Z") == 1
     row = job_of(here, id)
     assert (row["statecode"], row["statuscode"]) == becomes
     assert send("ClaimDeliveries", Room={to: (1, 5)}, Free=5) == []
@@ -554,6 +595,25 @@ def test_a_synchronous_step_that_fails_undoes_the_operation(web: Web, receiver: 
     assert (row["succeeded"], row["httpstatus"]) == (False, 500)
 
 
+def test_a_synchronous_step_whose_endpoint_hangs_again_and_again_is_refused_without_a_call(
+    web: Web, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orgstead.server.outside.CALL_SECONDS", 0.2)
+    to = endpoint(web, receiver.url)
+    step(web, to, mode=0)
+    going = threading.Event()
+    receiver.answer = lambda post: 200 if going.wait(30) else 500
+    answers = [web.call("POST", "accounts", {"name": "Held up"}).fault for _ in range(5)]
+    assert answers == [(400, "0x80050202")] * 5
+    assert len(receiver.posts) == 3
+    going.set()
+    assert web.get("accounts?$filter=name eq 'Held up'").rows == []
+    # Whoever repairs an endpoint need not wait.
+    changed = {"url": f"{receiver.url}/repaired"}
+    assert web.call("PATCH", f"serviceendpoints({to})", changed).status == 204
+    assert web.call("POST", "accounts", {"name": "Repaired"}).status == 204
+
+
 def test_a_read_does_not_wait_for_a_write_that_waits_for_an_endpoint(web: Web, receiver: Receiver) -> None:
     step(web, endpoint(web, receiver.url), mode=0)
     reading = threading.Event()
@@ -613,6 +673,7 @@ def test_an_endpoint_that_could_not_be_called_is_refused(web: Web, given: dict[s
         ("Create", "account", {"filteringattributes": "name"}),
         ("Update", "account", {"filteringattributes": "name,nonsense"}),
         ("Create", "account", {"rank": -1}),
+        ("Create", "account", {"supporteddeployment": 1}),
         ("Create", "account", {"stage": None}),
         ("Create", "asyncoperation", {}),
     ],
@@ -622,7 +683,7 @@ def test_a_step_that_could_not_run_is_refused(
 ) -> None:
     to = endpoint(web, receiver.url)
     answer = web.call("POST", "sdkmessageprocessingsteps", body_of_step(web, to, name, table, **given))
-    assert answer.status in (400, 404), answer.text
+    assert answer.status in (400, 404, 501), answer.text
     assert web.get("sdkmessageprocessingsteps?$select=name").rows == []
 
 

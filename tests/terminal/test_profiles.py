@@ -2,13 +2,20 @@
 
 import os
 import stat
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from orgstead.client import Credential, Retry, TokenStore
+from orgstead.client.flow import Call, Flow, Pause, Request
+from orgstead.client.tokens import Token, Where
 from orgstead.identity.development import ADMIN_PASSWORD, ADMIN_UPN
+from orgstead.terminal.kept import Kept
 from orgstead.testing.plane import Plane
 from tests.client.person import Person
 from tests.terminal.conftest import Live, Run
@@ -88,6 +95,90 @@ def test_a_person_stays_signed_in_by_a_code_for_another_device(run: Run, live: L
     # Another command signs in by the refresh token, with nobody to enter a code; and again, by the one that came then.
     for _ in range(2):
         assert run.good("auth", "who", "--json").json["user_name"] == ADMIN_UPN
+
+
+def test_commands_at_one_time_share_a_refresh_token_that_works_once(
+    run: Run, live: Live, person: Person
+) -> None:
+    arguments = ("--url", live.https, "--ca", live.ca, "--device-code", "--name", "me")
+    with run.start("auth", "create", *arguments, env=live.environment) as process:
+        assert process.stderr is not None
+        person.enters(process.stderr.readline())
+    secrets = TokenStore(run.place / "profiles" / "me")
+    secrets.set("access token", None)
+    several = [run.start("data", "count", "account", env=live.environment) for _ in range(3)]
+    ends = [(*each.communicate(timeout=60), each.returncode) for each in several]
+    assert [code for _, _, code in ends] == [0] * 3, ends
+    # Nobody is asked where there is nobody: a sign-in that has ended ends the command.
+    secrets.set("access token", None)
+    (name,) = (each for each in decrypted(secrets) if each != "client secret")
+    secrets.set(name, None)
+    over = run("data", "count", "account", "--json")
+    assert (over.code, over.error["code"]) == (1, "login_required")
+    assert "auth create --replace" in over.error["hint"]
+
+
+@dataclass(kw_only=True)
+class Once(Credential):
+    """A credential that may be asked one time among all that share ``asked``."""
+
+    asked: list[str]
+
+    def token(self, where: Where, retry: Retry) -> Flow[Token]:
+        self.asked.append("asked")
+        assert len(self.asked) == 1, "two have used the refresh token"
+        yield Pause(0)
+        return Token("fresh", time.time() + 3600)
+
+
+def test_who_renews_a_token_keeps_others_waiting_who_then_take_it(tmp_path: Path) -> None:
+    where, asked = Where(authority="https://a", tenant="t", resource="https://r"), list[str]()
+    first, second = (
+        Kept(inner=Once(asked=asked), store=TokenStore(tmp_path / "kept")).token(where, Retry()) for _ in "12"
+    )
+
+    def drive(flow: Flow[Token], until: type) -> str | None:
+        step = next(flow)
+        try:
+            while not isinstance(step, until):
+                step = flow.send(step.function() if isinstance(step, Call) else None)
+        except StopIteration as end:
+            found: str = end.value.value
+            return found
+        return None
+
+    assert drive(first, Pause) is None  # and holds the lock
+    found: list[str | None] = []
+    other = threading.Thread(target=lambda: found.append(drive(second, Request)))
+    other.start()
+    other.join(0.2)
+    assert (other.is_alive(), asked) == (True, ["asked"])
+    assert drive(first, Request) == "fresh"
+    other.join(30)
+    assert (found, asked) == (["fresh"], ["asked"])
+
+
+def decrypted(store: TokenStore) -> dict[str, str]:
+    return store._read()
+
+
+def test_a_token_that_is_kept_and_no_longer_taken_is_renewed_once(run: Run, live: Live) -> None:
+    arguments = ("--client-id", live.client_id, "--client-secret", live.client_secret)
+    run.good("auth", "create", "--url", live.http, *arguments)
+    (name,) = (each["name"] for each in run.good("auth", "list", "--json").json)
+    secrets = TokenStore(run.place / "profiles" / name)
+    kept = secrets.get("access token")
+    run.good("data", "count", "account")
+    assert secrets.get("access token") == kept
+    with Plane(live.http) as plane:
+        try:
+            plane.clock.advance(hours=3)
+            run.good("data", "count", "account")
+        finally:
+            plane.clock.resume()
+    assert secrets.get("access token") != kept
+    secrets.set("access token", "no token at all")
+    run.good("data", "count", "account")
 
 
 def test_a_person_signs_in_with_the_browser(run: Run, live: Live, person: Person, tmp_path: Path) -> None:

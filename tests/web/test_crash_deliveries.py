@@ -129,7 +129,7 @@ class Organisation:
         assert answer.status_code == 204, answer.text
         return answer.headers["OData-EntityId"].rpartition("(")[2].rstrip(")")
 
-    def register(self, url: str) -> None:
+    def register(self, url: str, mode: int = 1) -> None:
         """Steps for new and for changed accounts."""
         values = {
             "name": "R",
@@ -151,7 +151,7 @@ class Organisation:
                 {
                     "name": name,
                     "stage": 40,
-                    "mode": 1,
+                    "mode": mode,
                     "rank": 1,
                     "supporteddeployment": 0,
                     "eventhandler_serviceendpoint@odata.bind": f"/serviceendpoints({to})",

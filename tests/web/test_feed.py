@@ -134,6 +134,7 @@ def test_streams_are_bounded_for_each_user(door: Attacker) -> None:
     with many_followed(door, 20):
         answer = requests.get(f"{door.live.http}{API}accounts", headers=given, stream=True, timeout=30)
         assert (answer.status_code, answer.json()["error"]["code"]) == (429, "0x80072326")
+        assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_streams_that_are_asked_for_at_once_are_bounded_too(door: Attacker) -> None:

@@ -1,19 +1,18 @@
 """What comes back: records, pages, and what is known of the tables that they are of."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from orgstead.client.literals import Ref
-from orgstead.client.values import read_time
+from orgstead.client.values import decode, read_time
 
 __all__ = ["Page", "Record", "Shape", "Shapes"]
 
 FORMATTED = "@OData.Community.Display.V1.FormattedValue"
 LOOKUP_TABLE = "@Microsoft.Dynamics.CRM.lookuplogicalname"
 ETAG, TYPE = "@odata.etag", "@odata.type"
-EXACT = frozenset({"Decimal", "Money"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +34,59 @@ class Shape:
 Shapes = Mapping[str, Shape]
 
 
+class _About:
+    """What the records of a page have in common: their table, all tables, and the row that was read last."""
+
+    __slots__ = ("last", "shape", "shapes")
+
+    def __init__(self, shape: Shape | None, shapes: Shapes | None) -> None:
+        self.shape = shape
+        self.shapes = shapes
+        self.last: tuple[Any, dict[str, Any]] = (None, {})
+
+
 class Record(Mapping[str, Any]):
     """A row: a mapping of column names to values, in the order of the answer, without the annotations.
 
     Columns of decimals and money are ``Decimal``, times are aware ``datetime`` in UTC, days ``date``, choices numbers,
     several choices a list of numbers, floating points ``float``; expanded rows are records or lists of records. A
     lookup is the id under its name (``primarycontactid``) as under that of the wire (``_primarycontactid_value``).
+
+    Rows of pages stay the text that came, a third of the values' size, and are read when a value is asked for.
     """
 
-    __slots__ = ("_row", "_shape", "_shapes")
+    __slots__ = ("_about", "_held")
 
     def __init__(self, row: dict[str, Any], shape: Shape | None = None, shapes: Shapes | None = None) -> None:
-        self._row = row
-        self._shape = shape
-        self._shapes = shapes
+        self._held: Any = row
+        self._about = _About(shape, shapes)
+        self._about.last = (row, row)
+
+    @classmethod
+    def page(cls, texts: Iterable[Any], shape: Shape | None, shapes: Shapes) -> "list[Record]":
+        """Records of the JSON texts of rows."""
+        about, found = _About(shape, shapes), []
+        for text in texts:
+            made = cls.__new__(cls)
+            made._held = bytes(text)
+            made._about = about
+            found.append(made)
+        return found
+
+    @property
+    def _row(self) -> dict[str, Any]:
+        last = self._about.last
+        return last[1] if last[0] is self._held else self._read()
+
+    def _read(self) -> dict[str, Any]:
+        row: dict[str, Any] = decode(self._held)
+        # Whoever reads one value of a row reads another.
+        self._about.last = (self._held, row)
+        return row
+
+    @property
+    def _shape(self) -> Shape | None:
+        return self._about.shape
 
     @property
     def table(self) -> str:
@@ -101,24 +139,26 @@ class Record(Mapping[str, Any]):
         return self._row
 
     def __getitem__(self, name: str) -> Any:
-        try:
-            value = self._row[name]
-        except KeyError:
-            value = self._row[f"_{name}_value"]
+        about = self._about
+        last = about.last
+        row = last[1] if last[0] is self._held else self._read()
+        value = row[name] if name in row else row[f"_{name}_value"]
         if value is None:
             return None
-        if isinstance(value, dict | list):
+        kind = type(value)
+        if kind is dict or kind is list:
             return self._nested(name, value)
-        shape = self._shape
-        return value if shape is None else _typed(shape.types.get(name), value)
+        shape = about.shape
+        typed = None if shape is None else _TYPED.get(shape.types.get(name, ""))
+        return value if typed is None else typed(value)
 
     def _nested(self, name: str, value: Any) -> Any:
-        target = None
-        if self._shape is not None and self._shape.navigation is not None and self._shapes is not None:
-            target = self._shapes.get(self._shape.navigation.get(name, ""))
+        target, shape, shapes = None, self._about.shape, self._about.shapes
+        if shape is not None and shape.navigation is not None and shapes is not None:
+            target = shapes.get(shape.navigation.get(name, ""))
         if isinstance(value, dict):
-            return Record(value, target, self._shapes)
-        return [Record(each, target, self._shapes) if isinstance(each, dict) else each for each in value]
+            return Record(value, target, shapes)
+        return [Record(each, target, shapes) if isinstance(each, dict) else each for each in value]
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in self._row if "@" not in name)
@@ -136,25 +176,26 @@ class Record(Mapping[str, Any]):
         return Record, (self._row, self._shape, None)
 
 
-def _typed(kind: str | None, value: Any) -> Any:
-    """A value of JSON as one of the column's type."""
-    match value:
-        case str():
-            if kind == "DateTime":
-                return read_time(value)
-            if kind == "MultiSelectPicklist":
-                return [int(each) for each in value.split(",")]
-        case bool():
-            return value
-        case int():
-            if kind in EXACT:
-                return Decimal(value)
-            if kind == "Double":
-                return float(value)
-        case Decimal():
-            if kind == "Double":
-                return float(value)
-    return value
+def _time(value: Any) -> Any:
+    return read_time(value) if type(value) is str else value
+
+
+def _choices(value: Any) -> Any:
+    return [int(each) for each in value.split(",")] if type(value) is str else value
+
+
+def _exact(value: Any) -> Any:
+    return Decimal(value) if type(value) is int else value
+
+
+def _floating(value: Any) -> Any:
+    return float(value) if type(value) is int or type(value) is Decimal else value
+
+
+# By AttributeType: what makes of a value of JSON one of the column's type.
+_TYPED: Mapping[str, Callable[[Any], Any]] = {
+    "DateTime": _time, "MultiSelectPicklist": _choices, "Decimal": _exact, "Money": _exact, "Double": _floating,
+}  # fmt: skip
 
 
 @dataclass(slots=True, kw_only=True)

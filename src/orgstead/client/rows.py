@@ -11,21 +11,20 @@ from orgstead.client.literals import Ref
 from orgstead.client.methods import Bound, operation, stream
 from orgstead.client.record import Page, Record, Shape
 from orgstead.client.session import Session
-from orgstead.client.values import decode
+from orgstead.client.values import PageBody, decode_page
 
 __all__ = ["Rows", "linked_pages", "page_of"]
 
 D = TypeVar("D")
-NEXT, COUNT = "@odata.nextLink", "@odata.count"
 
 
 def page_of(session: Session, content: bytes, shape: Shape | None) -> Page:
     """The page in an answer."""
-    body = decode(content)
-    shapes = session.shapes
-    return Page(
-        rows=[Record(row, shape, shapes) for row in body["value"]], total=body.get(COUNT), next=body.get(NEXT)
-    )
+    return _page(session, decode_page(content), shape)
+
+
+def _page(session: Session, body: PageBody, shape: Shape | None) -> Page:
+    return Page(rows=Record.page(body.value, shape, session.shapes), total=body.total, next=body.next)
 
 
 def linked_pages(
@@ -53,16 +52,19 @@ def linked_pages(
             del done
         else:
             answer = yield from session.read(link, headers=headers)
-        page = page_of(session, answer.content, shape)
+        body = decode_page(answer.content)
         del answer
-        link = page.next
+        link = body.next
         number += 1
         if left is not None:
-            page.rows = page.rows[:left]
-            left -= len(page.rows)
+            body.value = body.value[:left]
+            left -= len(body.value)
         fetching = number > 1 and link is not None and left != 0
         if fetching and link is not None:
+            # Before anything is made of the rows: the service is at work meanwhile.
             yield Start(session.read(link, headers=headers), None)
+        page = _page(session, body, shape)
+        del body
         yield Emit(page)
         del page
 

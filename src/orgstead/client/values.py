@@ -12,11 +12,22 @@ import msgspec
 
 from orgstead.client.errors import ConfigurationError
 
-__all__ = ["decode", "encode", "plain", "read_time"]
+__all__ = ["PageBody", "decode", "decode_page", "encode", "plain", "read_time"]
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 MAX_DEPTH = 32
+
+
+class PageBody(msgspec.Struct):
+    """The body of a page: its rows as texts, the number of all, the link to more."""
+
+    value: list[msgspec.Raw]
+    total: int | None = msgspec.field(default=None, name="@odata.count")
+    next: str | None = msgspec.field(default=None, name="@odata.nextLink")
+
+
+_PAGES = msgspec.json.Decoder(PageBody)
 
 
 def encode(value: Any) -> bytes:
@@ -27,6 +38,11 @@ def encode(value: Any) -> bytes:
 def decode(content: bytes) -> Any:
     """JSON as plain values: numbers with decimal places as Decimal. Raises msgspec.DecodeError."""
     return _DECODER.decode(content)
+
+
+def decode_page(content: bytes) -> PageBody:
+    """A page whose rows are still texts. Raises msgspec.DecodeError for what is none."""
+    return _PAGES.decode(content)
 
 
 def plain(value: Any, depth: int = 0, *, choices: bool = True) -> Any:

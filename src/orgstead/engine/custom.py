@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from orgstead.engine.registry import OPEN, Call, Handler
+from orgstead.engine.timed import Hold, TimeIsUp
 from orgstead.errors import Fault, fault
 from orgstead.model.apis import signature_of
 from orgstead.model.schema import CustomApi
@@ -23,7 +24,8 @@ log = structlog.get_logger()
 
 MAX_REFUSAL = 4000
 
-Function = Callable[[Call], Mapping[str, Any] | None]
+# Whoever answers uses the call in no other way than through the hold on its transaction.
+Function = Callable[[Call, Hold], Mapping[str, Any] | None]
 
 
 class Refused(Exception):
@@ -45,8 +47,12 @@ def handler_of(api: CustomApi, functions: Mapping[str, Function]) -> Handler:
 def _run(api: CustomApi, function: Function | None, call: Call) -> Any:
     if function is None:
         raise fault("NotSupported", feature=f"The custom API {api.name}, which no function answers,")
-    with guarded(api.name):
-        answer = function(call)
+
+    def run(hold: Hold) -> Mapping[str, Any] | None:
+        with guarded(api.name):
+            return function(call, hold)
+
+    answer = call.limit.run(api.name, run)
     return _answer(api, {} if answer is None else answer)
 
 
@@ -58,7 +64,7 @@ def guarded(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except Fault:
+    except (Fault, TimeIsUp):
         raise
     except Refused as error:
         # What cannot be sent would be no answer at all.

@@ -18,6 +18,7 @@ from orgstead.engine.ports import Blobs, Clock, DataFiles, Outside, QueryText, U
 from orgstead.engine.registry import Handler
 from orgstead.engine.stages import run_stage, wants_row
 from orgstead.engine.steps import Passage, Steps
+from orgstead.engine.timed import TimeLimit
 from orgstead.errors import fault
 from orgstead.model.events import Event
 from orgstead.model.history import noted
@@ -74,6 +75,8 @@ class Home(Protocol):
     clock: Clock
     hooks: Hooks
     steps: Steps
+    # How long functions that users wrote may run.
+    limit: TimeLimit
     # What the shipped handlers answer, by the names that steps are registered for.
     messages: Mapping[str, SdkMessage]
     # Counts the changes of users, teams, roles and business units.
@@ -160,6 +163,11 @@ class Frame:
     def outside(self) -> Outside:
         """How endpoints outside are told of events."""
         return self._home.outside
+
+    @property
+    def limit(self) -> TimeLimit:
+        """How long functions that users wrote may run."""
+        return self._home.limit
 
     @property
     def data_files(self) -> DataFiles:

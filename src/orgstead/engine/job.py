@@ -11,7 +11,7 @@ __all__ = ["Job", "changes_definitions", "lost_a_race"]
 
 # Tables whose rows are definitions.
 DEFINING = frozenset({
-    "callbackregistration", "customapi", "customapirequestparameter", "customapiresponseproperty",
+    "callbackregistration", "msdyncrm_segment", "customapi", "customapirequestparameter", "customapiresponseproperty",
     "sdkmessageprocessingstep", "sdkmessageprocessingstepimage", "serviceendpoint",
 })  # fmt: skip
 

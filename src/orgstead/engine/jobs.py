@@ -17,12 +17,12 @@ from dateutil.rrule import rrulestr
 
 from orgstead.engine.registry import Call
 from orgstead.errors import fault
-from orgstead.model.messages import Create
+from orgstead.model.messages import Create, Execute
 from orgstead.model.record import Record, Ref
 
 __all__ = [
     "CANCELED", "CANCELING", "FAILED", "IN_PROGRESS", "JOBS", "OPERATIONS", "PAUSING", "READY", "SUCCEEDED",
-    "SYSTEM_EVENT", "WAITING", "Kind", "Task", "enqueue", "find_kind", "kind", "next_run",
+    "SYSTEM_EVENT", "WAITING", "Kind", "Task", "do_at_once", "enqueue", "find_kind", "kind", "next_run",
 ]  # fmt: skip
 
 JOBS, OPERATIONS = "orgstead_job", "asyncoperation"
@@ -146,6 +146,14 @@ def enqueue(
     call.unit.insert(call.schema.tables[JOBS], [row])
     call.wake_workers()
     return ref
+
+
+def do_at_once(call: Call, job: Ref) -> None:
+    """Do a job of a few rows in this transaction: it has ended when its id is answered."""
+    call.unit.update(call.schema.tables[JOBS], job.id, {"host": job.id})
+    work = Execute(name="WorkOnJob", parameters={"Id": job.id, "Host": job.id})
+    while call.send_as_system(work).value:
+        pass
 
 
 def check_rule(rule: str, start: str) -> None:

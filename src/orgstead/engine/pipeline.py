@@ -19,6 +19,7 @@ from orgstead.engine.job import Job, changes_definitions, lost_a_race
 from orgstead.engine.ports import Blobs, Clock, DataFiles, Outside, QueryText, RolledBack, Store, UnitOfWork
 from orgstead.engine.registry import Handler, Registry
 from orgstead.engine.steps import Steps
+from orgstead.engine.timed import TimeLimit
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import (
     Execute,
@@ -34,6 +35,9 @@ from orgstead.model.sdkmessages import SdkMessage, sdk_messages
 
 __all__ = ["Engine"]
 
+# How long a function that a user wrote may run unless something else is said.
+# https://learn.microsoft.com/power-apps/developer/data-platform/analyze-performance
+FUNCTION_SECONDS = 120.0
 # What a statement fails with whose column or table is there no longer.
 OUTDATED = frozenset({"StoreBusy", "StoreFailure"})
 
@@ -53,6 +57,7 @@ class Engine:
         functions: Mapping[str, Function] = MappingProxyType({}),
         steps: Steps | None = None,
         outside: Outside | None = None,
+        limit: TimeLimit | None = None,
         data_files: DataFiles | None = None,
         shared: bool = False,
     ) -> None:
@@ -65,6 +70,7 @@ class Engine:
         self._functions = functions
         self.steps = steps or Steps()
         self._outside = outside
+        self.limit = limit or TimeLimit(FUNCTION_SECONDS)
         self._data_files = data_files
         self.schema = store.load_schema()
         # What the shipped handlers answer, by the names that steps are registered for.

@@ -13,6 +13,7 @@ from orgstead.model.plan import Plan
 from orgstead.model.query import Query
 from orgstead.model.record import Ref
 from orgstead.model.schema import Schema, Table
+from orgstead.model.segments import Selection
 
 __all__ = [
     "Blobs", "BudgetExceeded", "Clock", "DataFiles", "DataMember", "DataRow", "DataSource", "DataTarget", "Outside",
@@ -295,3 +296,6 @@ class QueryText(Protocol):
 
     def read(self, text: str) -> Query:
         """The query of a text; raises the faults of its language."""
+
+    def read_segment(self, text: str) -> Selection:
+        """Who a segment's query is about; raises InvalidSegmentQuery, NotSupported."""

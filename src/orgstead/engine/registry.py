@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from orgstead.engine.context import Caller
 from orgstead.engine.ports import Blobs, DataFiles, Outside, QueryText, UnitOfWork
 from orgstead.engine.steps import Steps
+from orgstead.engine.timed import TimeLimit
 from orgstead.errors import fault
 from orgstead.model.events import Event
 from orgstead.model.messages import Message, Options, Result, Signature
@@ -68,6 +69,10 @@ class Call(Protocol):
     @property
     def outside(self) -> Outside:
         """How endpoints outside are told of events."""
+
+    @property
+    def limit(self) -> TimeLimit:
+        """How long functions that users wrote may run."""
 
     @property
     def data_files(self) -> DataFiles:

@@ -6,6 +6,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/event-framework
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 from orgstead.engine.callbacks import CALLBACKS, call_back
@@ -16,7 +17,7 @@ from orgstead.engine.jobs import OPERATIONS, enqueue
 from orgstead.engine.registry import Call
 from orgstead.engine.steps import Passage
 from orgstead.errors import Fault, fault
-from orgstead.model.endpoints import TIMED_OUT, Answered, Endpoint
+from orgstead.model.endpoints import LEFT_ALONE, TIMED_OUT, Answered, Endpoint
 from orgstead.model.events import NOBODY, Event
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
@@ -93,7 +94,7 @@ def _run(call: Call, passage: Passage, step: Step) -> None:
             raise fault("UserDisabled", user=step.user)
         caller = found
     with call.acting(caller), call.inside(event):
-        code.run(call, event, passage)
+        call.limit.run(step.name, partial(code.run, call, event, passage))
     changed = {name: value for name, value in live.items() if name not in before or before[name] is not value}
     if changed and step.stage != DONE and passage.table is not None:
         _rebind(call, passage, passage.table, live, changed)
@@ -131,7 +132,7 @@ def what_failed(answered: Answered) -> Fault:
     hint = f"{answered.reason.capitalize()}."
     if answered.status is not None:
         return fault("EndpointRefused", hint=hint)
-    if answered.error == TIMED_OUT:
+    if answered.error in (TIMED_OUT, LEFT_ALONE):
         return fault("EndpointTimedOut", hint=hint)
     return fault("EndpointFailed", hint=hint)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orgstead.engine.timed import Hold
 from orgstead.model.events import NOBODY, Event
 from orgstead.model.record import Record
 from orgstead.model.schema import Schema, Table
@@ -45,13 +46,14 @@ class Passage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """A Python function that is registered as a step: it gets the call, the event, and the message on its way.
+    """A Python function that is registered as a step: it gets the call, the event, the message on its way, and the
+    hold on the transaction through which alone it uses the call.
 
     The call is an ``engine.registry.Call``; of an asynchronous step the passage is what is left of it afterwards.
     """
 
     step: Step
-    run: Callable[[Any, Event, Passage], None]
+    run: Callable[[Any, Event, Passage, Hold], None]
 
 
 class Steps:

@@ -5,13 +5,15 @@ https://learn.microsoft.com/power-apps/developer/data-platform/register-web-hook
 
 from dataclasses import dataclass, field
 
-__all__ = ["CALL_SECONDS", "TIMED_OUT", "Answered", "Endpoint", "Parcel"]
+__all__ = ["CALL_SECONDS", "LEFT_ALONE", "TIMED_OUT", "Answered", "Endpoint", "Parcel"]
 
 # What a call may take, its answer included.
 # https://learn.microsoft.com/power-apps/developer/data-platform/use-webhooks
 CALL_SECONDS = 60.0
 # The error of a call that took longer.
 TIMED_OUT = "it did not answer in time"
+# The error of a call that was not made, because those before it took longer.
+LEFT_ALONE = "it did not answer in time again and again, and is left alone for a while"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

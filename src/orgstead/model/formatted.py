@@ -1,11 +1,15 @@
 """How a person reads a value: the text that Dataverse calls the formatted value (English, United States)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import repeat
 from typing import Any
 
 from orgstead.model.schema import Column
 
-__all__ = ["format_value"]
+__all__ = ["format_value", "formatter"]
+
+Format = Callable[[Sequence[Any]], Sequence[str | None]]
 
 
 def format_value(column: Column, value: Any, *, symbol: str = "$") -> str | None:
@@ -16,45 +20,83 @@ def format_value(column: Column, value: Any, *, symbol: str = "$") -> str | None
     """
     if value is None:
         return None
-    formatter = _FORMAT.get(column.type)
-    if formatter is None:
-        return None
-    if column.type == "money":
-        sign, amount = ("-" if value < 0 else ""), abs(value)
-        return f"{sign}{symbol}{amount:,.{2 if column.precision is None else column.precision}f}"
-    return formatter(column, value)
+    make = formatter(column, symbol=symbol)
+    return None if make is None else make((value,))[0]
 
 
-def _label(column: Column, value: Any) -> str | None:
-    number = int(value)
-    return next((option.label for option in column.options if option.value == number), None)
+def formatter(column: Column, *, symbol: str = "$") -> Format | None:
+    """What formats many values of a column at a time, as ``format_value`` does one; None where Dataverse gives none.
+
+    None of the values is None. A choice that is no longer among the options has no text.
+    """
+    match column.type:
+        case "integer" | "bigint":
+            return partial(_numbers, ",")
+        case "decimal" | "double":
+            return partial(_numbers, f",.{_places(column)}f")
+        case "money":
+            return partial(_amounts, symbol, f",.{_places(column)}f")
+        case "boolean" | "managedproperty":
+            labels = _labels(column)
+            return partial(_each, {False: labels.get(0) or "No", True: labels.get(1) or "Yes"}.get)
+        case "choice" | "state" | "status":
+            return partial(_each, _labels(column).get)
+        case "multichoice":
+            return partial(_each, partial(_several, _labels(column)))
+        case "datetime":
+            return partial(_repeated, _day if column.date_only or column.format == "DateOnly" else _when)
+        case "entityname":
+            return partial(_each, str)
+    return None
 
 
-def _yes_no(column: Column, value: Any) -> str:
-    return _label(column, value) or ("Yes" if value else "No")
+def _places(column: Column) -> int:
+    return 2 if column.precision is None else column.precision
 
 
-def _when(column: Column, value: str) -> str:
-    # Canonical text has every part at its place.
-    day = f"{int(value[5:7])}/{int(value[8:10])}/{int(value[:4])}"
-    if column.date_only or column.format == "DateOnly":
-        return day
-    hour = int(value[11:13])
-    return f"{day} {hour % 12 or 12}:{value[14:16]} {'AM' if hour < 12 else 'PM'}"
+def _each(function: Callable[[Any], str | None], values: Sequence[Any]) -> Sequence[str | None]:
+    return list(map(function, values))
 
 
-_FORMAT: Mapping[str, Callable[[Column, Any], str | None]] = {
-    "integer": lambda column, value: f"{value:,}",
-    "bigint": lambda column, value: f"{value:,}",
-    "decimal": lambda column, value: f"{value:,.{2 if column.precision is None else column.precision}f}",
-    "double": lambda column, value: f"{value:,.{2 if column.precision is None else column.precision}f}",
-    "money": lambda column, value: None,
-    "boolean": _yes_no,
-    "managedproperty": _yes_no,
-    "choice": _label,
-    "state": _label,
-    "status": _label,
-    "multichoice": lambda column, value: "; ".join(filter(None, (_label(column, item) for item in value))),
-    "datetime": _when,
-    "entityname": lambda column, value: str(value),
-}
+def _repeated(function: Callable[[Any], str | None], values: Sequence[Any]) -> Sequence[str | None]:
+    # Rows are often made many at a time: of their dates few differ.
+    known = {value: function(value) for value in set(values)}
+    return list(map(known.__getitem__, values))
+
+
+def _numbers(how: str, values: Sequence[Any]) -> Sequence[str]:
+    return list(map(format, values, repeat(how)))
+
+
+def _amounts(symbol: str, how: str, values: Sequence[Any]) -> Sequence[str]:
+    texts = [f"{symbol}{text}" for text in map(format, values, repeat(how))]
+    if f"{symbol}-" not in "".join(texts):
+        return texts
+    # A sum that is rounded to nothing may have a sign.
+    return [f"{'-' if value < 0 else ''}{symbol}{abs(value):{how}}" for value in values]
+
+
+def _labels(column: Column) -> Mapping[int, str]:
+    return {option.value: option.label for option in column.options}
+
+
+def _several(labels: Mapping[int, str], values: Any) -> str:
+    return "; ".join(filter(None, map(labels.get, values)))
+
+
+# Canonical text has every part at its place.
+_HOURS = {f"{hour:02}": (f"{hour % 12 or 12}", "AM" if hour < 12 else "PM") for hour in range(24)}
+
+
+def _day(value: str) -> str:
+    return _date(value[:10])
+
+
+def _when(value: str) -> str:
+    hour, half = _HOURS[value[11:13]]
+    return f"{_date(value[:10])} {hour}:{value[14:16]} {half}"
+
+
+@lru_cache(maxsize=4096)
+def _date(value: str) -> str:
+    return f"{int(value[5:7])}/{int(value[8:10])}/{int(value[:4])}"

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from orgstead.model.dataentities import DataEntity, EntityIndex
+from orgstead.model.segments import Segment
 from orgstead.model.steps import Step
 
 __all__ = [
@@ -286,7 +287,8 @@ class Noted:
 class Schema:
     """All definitions at one version. Look-ups by other names than the logical one belong to the wires.
 
-    ``steps`` are those that are enabled, by id; ``entities`` likewise, by their public names. ``history`` has the
+    ``steps`` are those that are enabled, by id; ``entities`` likewise, by their public names; ``segments`` those that
+    are live, by id. ``history`` has the
     changes of definitions by their ids, as far as they are remembered: all that are younger than the version
     ``forgotten``.
     """
@@ -299,6 +301,7 @@ class Schema:
     apis: Mapping[str, CustomApi] = field(default_factory=dict)
     steps: Mapping[str, Step] = field(default_factory=dict)
     entities: Mapping[str, DataEntity] = field(default_factory=dict)
+    segments: Mapping[str, Segment] = field(default_factory=dict)
     history: Mapping[str, Noted] = field(default_factory=dict)
     forgotten: int = 0
 
@@ -317,6 +320,7 @@ class Schema:
         apis: Mapping[str, CustomApi | None] | None = None,
         steps: Mapping[str, Step | None] | None = None,
         entities: Mapping[str, DataEntity | None] | None = None,
+        segments: Mapping[str, Segment | None] | None = None,
     ) -> "Schema":
         """The next version, with the given definitions put in, or taken out where the value is None."""
         new = replace(
@@ -329,6 +333,7 @@ class Schema:
             apis=_merged(self.apis, apis),
             steps=_merged(self.steps, steps),
             entities=_merged(self.entities, entities),
+            segments=_merged(self.segments, segments),
         )
         # What was worked out from relationships stands as long as they do.
         kept = (() if one_to_many else ("referencing", "referenced"), () if many_to_many else ("crossing",))

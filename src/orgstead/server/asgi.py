@@ -26,7 +26,8 @@ from orgstead.server.agents import AgentDoor
 from orgstead.server.callers import Callers
 from orgstead.server.connector import ConnectorDoor
 from orgstead.server.dataverse import VERSIONS, Dataverse
-from orgstead.server.feed import Feed, Unanswered, wants_feed
+from orgstead.server.feed import RETRY_STREAM, Feed, Unanswered, wants_feed
+from orgstead.server.finops import FinanceDoor
 from orgstead.server.forms import Forms
 from orgstead.server.http import (
     Receive,
@@ -42,7 +43,7 @@ from orgstead.server.http import (
 )
 from orgstead.server.limits import Limits
 from orgstead.server.soap import Origin, SoapDoor
-from orgstead.server.visits import LEFT, Visit
+from orgstead.server.visits import HINT, LEFT, Visit
 from orgstead.wire.odata.files import CHUNK_BYTES
 from orgstead.wire.odata.response import failure
 from orgstead.wire.odatav4.reply import Reply, dump
@@ -62,7 +63,7 @@ MAX_FORM = 64 * 1024
 SHOWN = (
     "Preference-Applied, OData-EntityId, OData-Version, Location, ETag, Retry-After, "
     "x-ms-service-request-id, req_id, x-ms-chunk-size, x-ms-file-size, x-ms-file-name, mimetype, Accept-Ranges, "
-    f"Content-Range, Content-Disposition, {', '.join(LEFT)}"
+    f"Content-Range, Content-Disposition, {', '.join((*LEFT, HINT))}"
 )
 CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", SHOWN))
 ASKED = (
@@ -88,6 +89,7 @@ class Application:
         own_urls: Sequence[str],
         dataverse: Dataverse,
         soap: SoapDoor,
+        finance: FinanceDoor,
         agents: AgentDoor,
         connector: ConnectorDoor,
         authority: AuthorizationServer,
@@ -101,6 +103,7 @@ class Application:
         self._own_urls = tuple(own_urls)
         self._dataverse = dataverse
         self._soap = soap
+        self._finance = finance
         self._agents = agents
         self._connector = connector
         self._forms = Forms(dataverse, callers, limits)
@@ -136,6 +139,9 @@ class Application:
                     await self._soap.answer(scope, receive, send, raw, headers, self._at(origin), visit)
             elif self._connector.owns(raw):
                 await self._connector.answer(scope, receive, send, raw, headers, self._at(origin))
+            elif self._finance.owns(raw):
+                with Visit(self.limits) as visit:
+                    await self._finance.answer(scope, receive, send, raw, headers, self._at(origin), visit)
             elif self._agents.owns(raw):
                 await self._agents.answer(self, scope, receive, send, headers, self._at(origin))
             else:
@@ -204,6 +210,8 @@ class Application:
         except Fault as error:
             if error.name == "Unauthenticated":
                 extra.append(("WWW-Authenticate", self._challenge(origin, error)))
+            if error.name == "TooManyStreams":
+                extra.append(("Retry-After", RETRY_STREAM))
             reply = failure(error)
         else:
             visit.begin()

@@ -24,18 +24,29 @@ class _Trouble:
 class Breaker:
     """Closed, a key has all the room there is; open, none; half open, room for one trial.
 
-    ``clock`` gives seconds that only grow.
+    ``clock`` gives seconds that only grow. So many ``failures`` in a row open it, for ``first`` seconds, and for
+    twice as long after each trial that fails, up to ``longest``.
     """
 
-    def __init__(self, clock: Callable[[], float], *, max_keys: int = MAX_KEYS) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        failures: int = FAILURES,
+        first: float = FIRST_PAUSE,
+        longest: float = LONGEST_PAUSE,
+        max_keys: int = MAX_KEYS,
+    ) -> None:
         self._clock = clock
+        self._failures = failures
+        self._first, self._longest = first, longest
         self._max_keys = max_keys
         self._troubles: OrderedDict[str, _Trouble] = OrderedDict()
 
     def state(self, key: str) -> str:
         """``closed``, ``open`` or ``half-open``."""
         trouble = self._troubles.get(key)
-        if trouble is None or trouble.failures < FAILURES:
+        if trouble is None or trouble.failures < self._failures:
             return "closed"
         return "open" if self._clock() < trouble.until else "half-open"
 
@@ -57,8 +68,8 @@ class Breaker:
         trouble = self._troubles.setdefault(key, _Trouble())
         self._troubles.move_to_end(key)
         trouble.failures += 1
-        if trouble.failures >= FAILURES:
-            trouble.pause = min(trouble.pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
+        if trouble.failures >= self._failures:
+            trouble.pause = min(trouble.pause * 2 or self._first, self._longest)
             trouble.until = self._clock() + trouble.pause
         if len(self._troubles) > self._max_keys:
             self._troubles.popitem(last=False)

@@ -6,11 +6,12 @@ https://learn.microsoft.com/power-apps/developer/data-platform/use-webhooks
 
 import asyncio
 import codecs
+import math
 import ssl
 import threading
 import time
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -22,19 +23,22 @@ from orgstead.model.endpoints import TIMED_OUT, Answered
 from orgstead.server.addresses import check_url, read_allowed
 from orgstead.server.network import Lookup, Network, RefusedAddress, Resolve, resolve
 
-__all__ = ["FAILED", "MALFORMED", "REFUSED", "TLS_FAILED", "Callouts", "Headers"]
+__all__ = ["ENDED", "FAILED", "MALFORMED", "REFUSED", "TLS_FAILED", "Callouts", "Headers"]
 
 # What goes wrong without an answer.
 REFUSED = "the address is refused"
 FAILED = "the connection failed"
 TLS_FAILED = "TLS failed"
 MALFORMED = "the answer is malformed"
+ENDED = "the server ends"
 
 # What is read of an answer before the connection is cut, and what is kept of it, in bytes.
 MAX_ANSWER, MAX_EXCERPT = 65_536, 4096
 # Connections at a time; who calls more waits, within its time.
 MAX_CONNECTIONS, MAX_IDLE, IDLE_SECONDS = 4000, 200, 15.0
 TURNS = 3
+# How often a thread that waits for an answer looks whether the server ends.
+LOOK_SECONDS = 0.25
 EXPECTED = (
     Fault, RefusedAddress, OSError, UnicodeError, httpcore2.NetworkError, httpcore2.ProtocolError,
     httpcore2.TimeoutException, httpcore2.UnsupportedProtocol,
@@ -64,6 +68,7 @@ class Callouts:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._end_at = math.inf
 
     def check_url(self, url: str) -> None:
         """Raises InvalidEndpoint for a URL that may not be called."""
@@ -74,8 +79,16 @@ class Callouts:
         return await asyncio.wrap_future(self._start(self._post(url, body, tuple(headers), timeout)))
 
     def post_from_thread(self, url: str, body: bytes, headers: Headers, *, timeout: float) -> Answered:
-        """The same for a thread that may wait."""
-        return self._start(self._post(url, body, tuple(headers), timeout)).result()
+        """The same for a thread that may wait; for no longer than the server does when it ends."""
+        future = self._start(self._post(url, body, tuple(headers), timeout))
+        while not wait((future,), LOOK_SECONDS).done:
+            if time.monotonic() > self._end_at and future.cancel():
+                return Answered(error=ENDED, passing=True)
+        return future.result()
+
+    def end_within(self, seconds: float) -> None:
+        """The server ends: no thread waits for longer than so many seconds from now."""
+        self._end_at = time.monotonic() + seconds
 
     # -- the thread ----------------------------------------------------------------------------------------------
     def _start(self, work: Coroutine[Any, Any, Answered]) -> Future[Answered]:

@@ -33,6 +33,8 @@ log = structlog.get_logger()
 
 # How often it looks for what it was not told of.
 EVERY_SECONDS = 1.0
+# After how long a delivery without an answer is shown to be in progress: a row for each would cost as much as all else.
+SHOW_SECONDS = 1.0
 # How often it looks for endpoints that have gone and left something to be told.
 STRAYS_SECONDS = 5.0
 # Calls at a time, all in all and to one endpoint.
@@ -70,6 +72,9 @@ class Courier:
         self._outcomes: list[Mapping[str, Any]] = []
         # Ids of all of these, and of what is being posted and settled.
         self.known: set[str] = set()
+        # Those that were among them a moment ago, and those that everybody can see are in progress.
+        self._before: set[str] = set()
+        self._shown: set[str] = set()
         self._settling: asyncio.Task[None] | None = None
         self._main: asyncio.Task[None] | None = None
 
@@ -124,13 +129,16 @@ class Courier:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        strays = loop.time()
+        strays = shown = loop.time()
         while not self._ended:
             self._woken.clear()
             try:
                 if loop.time() >= strays:
                     self._strays = await self._send("ListLanes")
                     strays = loop.time() + STRAYS_SECONDS
+                if loop.time() >= shown:
+                    shown = loop.time() + SHOW_SECONDS
+                    await self._show()
                 await self._give_back()
                 while not self._ended and await self._take():
                     pass
@@ -140,6 +148,14 @@ class Courier:
                 log.exception("the courier failed, and tries again")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), self._seconds)
+
+    async def _show(self) -> None:
+        """Let everybody see what has been under way since the last time; most is over before anybody could look."""
+        late = (self.known & self._before) - self._shown
+        self._before = set(self.known)
+        self._shown = (self._shown & self.known) | late
+        if late:
+            await self._send("ShowDeliveries", Ids=tuple(late))
 
     def _free(self) -> int:
         """How many deliveries may be taken now, all in all."""

@@ -23,11 +23,13 @@ from orgstead.errors import Fault, fault
 from orgstead.wire.odata.response import failure
 from orgstead.wire.odatav4.reply import Reply
 
-__all__ = ["Feed", "Unanswered", "wants_feed"]
+__all__ = ["RETRY_STREAM", "Feed", "Unanswered", "wants_feed"]
 
 EVENT_STREAM = "text/event-stream"
 MAX_STREAMS = 200
 MAX_PER_USER = 20
+# After how many seconds one who has too many is told to come again: streams stay for long.
+RETRY_STREAM = "10"
 # How long nothing may be said: less than what proxies bear.
 SILENCE_SECONDS = 15.0
 # How often what other processes have committed is looked for.

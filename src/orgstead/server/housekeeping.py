@@ -21,10 +21,14 @@ MAX_RUNS = 1000
 
 
 class Housekeeping:
-    """A thread that takes back the room of files as long as the block runs."""
+    """A thread that takes back the room of files, and of what has ended, as long as the block runs.
 
-    def __init__(self, engine: Engine, seconds: float = EVERY_SECONDS) -> None:
+    ``days`` is how long ended system jobs and deliveries are kept, 0 for ever.
+    """
+
+    def __init__(self, engine: Engine, *, days: int, seconds: float = EVERY_SECONDS) -> None:
         self._engine = engine
+        self._days = days
         self._seconds = seconds
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="orgstead-housekeeping", daemon=True)
@@ -42,15 +46,18 @@ class Housekeeping:
         rounds = 0
         while not self._ended.wait(self._seconds):
             try:
-                self._sweep()
+                self._sweep(Execute(name="SweepFiles"))
+                if self._days:
+                    self._sweep(Execute(name="SweepJobs", parameters={"Days": self._days}))
                 if rounds % ORPHANS_EVERY == 0:
                     self._engine.run([Execute(name="SweepOrphans")], SYSTEM)
             except Fault as error:
                 log.warning("housekeeping failed, and is tried again", reason=error.message, hint=error.hint)
             rounds += 1
 
-    def _sweep(self) -> None:
+    def _sweep(self, message: Execute) -> None:
+        """Send a message again and again, in transactions of their own, until there is nothing more to remove."""
         for _ in range(MAX_RUNS):
-            (result,) = self._engine.run([Execute(name="SweepFiles")], SYSTEM)
+            (result,) = self._engine.run([message], SYSTEM)
             if not result.value["More"] or self._ended.is_set():
                 return

@@ -144,12 +144,23 @@ async def send_events(
 
 
 async def send_parts(
-    send: Send, status: int, headers: Iterable[tuple[str, str]], first: bytes, parts: Iterator[bytes]
+    send: Send,
+    status: int,
+    headers: Iterable[tuple[str, str]],
+    first: bytes,
+    parts: Iterator[bytes],
+    *,
+    at_once: bool = False,
 ) -> None:
-    """Send an answer whose length is known when it has ended; its parts are made in a thread."""
+    """Send an answer whose length is known when it has ended; its parts are made in a thread, or ``at_once`` here."""
     raw = [(_name(name), value.encode("latin-1", "replace")) for name, value in headers]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     part: bytes | None = first
+    while at_once and part is not None:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+        # Others have their turn between the parts.
+        await asyncio.sleep(0)
+        part = next(parts, None)
     while part is not None:
         # The next one is made while this one goes out.
         following = asyncio.ensure_future(asyncio.to_thread(next, parts, None))

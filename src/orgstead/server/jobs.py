@@ -1,9 +1,11 @@
 """The job runner: takes system jobs that are due and works on them, a piece at a time, beside what clients ask for."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -14,6 +16,7 @@ import structlog
 from orgstead.engine.context import SYSTEM
 from orgstead.engine.job import Job
 from orgstead.engine.pipeline import Engine
+from orgstead.engine.ports import Clock
 from orgstead.errors import Fault
 from orgstead.model.messages import Execute
 from orgstead.server.callouts import Callouts
@@ -38,7 +41,8 @@ REST_SECONDS = 10.0
 class JobRunner:
     """Works on the jobs of an engine's organisation as long as the block runs; there may be others in other processes.
 
-    ``alone`` says that there are none: then whatever somebody else has taken is free at once.
+    ``alone`` says that there are none: then whatever somebody else has taken is free at once. ``real`` is the real
+    time: a lease does not end because somebody has moved the organisation's clock.
     """
 
     def __init__(
@@ -47,12 +51,14 @@ class JobRunner:
         lanes: Lanes,
         *,
         alone: bool,
+        real: Clock = time.time,
         callouts: Callouts | None = None,
         seconds: float = EVERY_SECONDS,
     ) -> None:
         self._engine = engine
         self._lanes = lanes
         self._alone = alone
+        self._real = real
         self._seconds = seconds
         self._host = str(uuid4())
         self._callouts = callouts
@@ -154,8 +160,9 @@ class JobRunner:
             self._woken.clear()
             try:
                 if loop.time() >= beat:
-                    await self._send("SeeHost")
-                    await self._send("ReleaseJobs", Alone=self._alone)
+                    now = datetime.fromtimestamp(self._real(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                    await self._send("SeeHost", Now=now)
+                    await self._send("ReleaseJobs", Alone=self._alone, Now=now)
                     courier = self._courier.known if self._courier is not None else ()
                     known = (*self._known, *courier)
                     self._suspects = await self._send("RescueJobs", Known=known, Suspects=self._suspects)

@@ -10,6 +10,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
 """
 
 import math
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ from orgstead.server.usage import Kind, Rules, Usage
 __all__ = ["Limits", "Pass", "Refusal"]
 
 MAX_USERS = 10_000
+# How many requests at a time are advised, for each processor and at most.
+PER_PROCESSOR, MOST_AT_A_TIME = 4, 52
 # A clock that is set back by less goes on from where it was; by more, it is another time.
 STEP_SECONDS = 1.0
 
@@ -99,6 +102,8 @@ class Limits:
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.rules = rules
+        # How many requests at a time a client is advised to have under way.
+        self.hint = str(min(rules.concurrent or MOST_AT_A_TIME, PER_PROCESSOR * (os.cpu_count() or 1)))
         self.timer = timer
         self._clock = clock
         self._latest = -math.inf

@@ -1,11 +1,17 @@
 """Endpoints as the engine knows them: packed by their wires, called by the client that may call out."""
 
+import threading
+import time
+from collections.abc import Callable
 from typing import Protocol
 
-from orgstead.model.endpoints import CALL_SECONDS, Answered, Endpoint, Parcel
+from orgstead.errors import fault
+from orgstead.model.endpoints import CALL_SECONDS, LEFT_ALONE, TIMED_OUT, Answered, Endpoint, Parcel
 from orgstead.model.events import Event, RowEvent
 from orgstead.model.query import Query
 from orgstead.model.schema import Schema, Table
+from orgstead.server.breaker import Breaker
+from orgstead.server.callouts import ENDED
 from orgstead.wire.odata.callbacks import encode_row_event, read_condition
 from orgstead.wire.odata.names import Names
 from orgstead.wire.webhook.addresses import address
@@ -14,6 +20,9 @@ from orgstead.wire.webhook.payload import encode
 __all__ = ["Caller", "Endpoints"]
 
 MAX_CONDITIONS = 1024
+# Calls for whose answers operations wait, on SQLite with all writes: so many in a row that took too long, and an
+# endpoint is not called for a while.
+TIMEOUTS, FIRST_PAUSE, LONGEST_PAUSE = 3, 60.0, 600.0
 
 
 class Caller(Protocol):
@@ -31,8 +40,11 @@ class Caller(Protocol):
 class Endpoints:
     """The endpoints of an organisation: ``engine.ports.Outside``."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, clock: Callable[[], float] = time.monotonic) -> None:
         self._caller = caller
+        self._slow = Breaker(clock, failures=TIMEOUTS, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
+        self._trying: set[str] = set()
+        self._lock = threading.Lock()
         # Of the schema that was asked for last: its names, and the conditions that were read with them.
         self._known: tuple[Names, dict[tuple[str, str], Query]] | None = None
 
@@ -70,11 +82,42 @@ class Endpoints:
         return found
 
     def post(self, endpoint: Endpoint, parcel: Parcel) -> Answered:
-        """Post to an endpoint and wait, in a thread that may wait, for what becomes of it."""
+        """Post to an endpoint and wait, in a thread that may wait, for what becomes of it.
+
+        One that has not answered in time again and again is left alone for a while, and then tried once. Raises
+        StoreBusy when the server ends meanwhile.
+        """
         url, headers = address(endpoint)
-        return self._caller.post_from_thread(
-            url, parcel.body.encode(), (*parcel.headers, *headers), timeout=CALL_SECONDS
-        )
+        # Whoever repairs an endpoint need not wait.
+        key = f"{endpoint.id} {url}"
+        if not self._begin(key):
+            return Answered(error=LEFT_ALONE, passing=True)
+        slow = False
+        try:
+            answered = self._caller.post_from_thread(
+                url, parcel.body.encode(), (*parcel.headers, *headers), timeout=CALL_SECONDS
+            )
+            slow = answered.error == TIMED_OUT
+        finally:
+            self._end(key, slow=slow)
+        if answered.error == ENDED:
+            raise fault("StoreBusy", hint="The server ends.")
+        return answered
+
+    def _begin(self, key: str) -> bool:
+        """Whether an endpoint may be called now."""
+        with self._lock:
+            state = self._slow.state(key)
+            if state == "open" or (state == "half-open" and key in self._trying):
+                return False
+            if state == "half-open":
+                self._trying.add(key)
+            return True
+
+    def _end(self, key: str, *, slow: bool) -> None:
+        with self._lock:
+            self._trying.discard(key)
+            self._slow.note(key, well=not slow)
 
     def _of(self, schema: Schema) -> tuple[Names, dict[tuple[str, str], Query]]:
         known = self._known

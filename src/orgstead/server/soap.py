@@ -88,9 +88,9 @@ class SoapDoor:
             visit.end()
             await send_answer(send, reply.status, shown, reply.body)
             return
-        first = await asyncio.to_thread(next, reply.parts)
+        first = next(reply.parts) if reply.at_once else await asyncio.to_thread(next, reply.parts)
         visit.end()
-        await send_parts(send, reply.status, shown, first, reply.parts)
+        await send_parts(send, reply.status, shown, first, reply.parts, at_once=reply.at_once)
 
     def _refused(self, error: Fault, retry_after: str | None) -> SoapReply:
         """The answer to a request that comes to no envelope."""

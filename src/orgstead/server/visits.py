@@ -8,10 +8,13 @@ from types import TracebackType
 from orgstead.engine.context import Caller
 from orgstead.server.limits import Limits, Pass, Refusal
 
-__all__ = ["LEFT", "Visit"]
+__all__ = ["HINT", "LEFT", "Visit"]
 
 # The headers that tell what is left: of requests, and of execution time in seconds.
 LEFT = ("x-ms-ratelimit-burst-remaining-xrm-requests", "x-ms-ratelimit-time-remaining-xrm-requests")
+# How many requests at a time a client does best with.
+# https://learn.microsoft.com/power-apps/developer/data-platform/send-parallel-requests
+HINT = "x-ms-dop-hint"
 
 
 class Visit:
@@ -37,6 +40,7 @@ class Visit:
         Raises RequestLimitExceeded, ExecutionTimeExceeded and ConcurrencyLimitExceeded, with Retry-After among the
         headers.
         """
+        headers.append((HINT, self._limits.hint))
         admitted = self._limits.admit(caller.user_id, caller.application_id)
         if admitted.requests_left is not None:
             headers.append((LEFT[0], str(admitted.requests_left)))

@@ -1,7 +1,7 @@
 """An organisation that an older version made gets the definitions that have been added since.
 
-What is there stays as it is, since people may have changed it: only tables, columns, keys, relationships, choices and
-options that are missing are put in.
+What is there stays as it is, since people may have changed it: only tables, columns, keys, indexes, relationships,
+choices and options that are missing are put in.
 """
 
 from dataclasses import replace
@@ -62,11 +62,12 @@ def _widened(there: Table, shipped: Table) -> Table:
             columns[name] = replace(known, options=_options(known.options, column.options))
     names = {key.logical_name for key in there.keys}
     keys = (*there.keys, *(key for key in shipped.keys if key.logical_name not in names))
-    if columns == there.columns and keys == there.keys:
+    indexes = (*there.indexes, *(over for over in shipped.indexes if over not in there.indexes))
+    if columns == there.columns and keys == there.keys and indexes == there.indexes:
         return there
     return Table(
         **{field: getattr(there, field) for field in Table.__dataclass_fields__}
-        | {"columns": columns, "keys": keys}
+        | {"columns": columns, "keys": keys, "indexes": indexes}
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from orgstead.model.dataentities import DataEntity
 from orgstead.model.schema import Choice, CustomApi, ManyToMany, Noted, OneToMany, Schema, Table
+from orgstead.model.segments import Segment
 from orgstead.model.steps import Step
 
 __all__ = ["FORGOTTEN", "VERSION", "changes", "create", "read_schema", "write_body"]
@@ -24,6 +25,7 @@ KINDS: Mapping[str, Any] = {
     "api": CustomApi,
     "step": Step,
     "entity": DataEntity,
+    "segment": Segment,
     "history": Noted,
 }
 
@@ -76,6 +78,7 @@ def read_schema(rows: Iterable[Sequence[str]]) -> Schema:
         apis=found["api"],
         steps=found["step"],
         entities=found["entity"],
+        segments=found["segment"],
         history=found["history"],
         forgotten=forgotten,
     )
@@ -94,6 +97,7 @@ def changes(old: Schema, new: Schema) -> Iterator[tuple[str, str, Any | None]]:
         ("api", old.apis, new.apis),
         ("step", old.steps, new.steps),
         ("entity", old.entities, new.entities),
+        ("segment", old.segments, new.segments),
         ("history", old.history, new.history),
     ):
         for name in before.keys() - after.keys():

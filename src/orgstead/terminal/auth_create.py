@@ -14,16 +14,14 @@ from orgstead.client import ConfigurationError, read_connection_string
 from orgstead.client.tokens import check_address
 from orgstead.terminal.auth import names
 from orgstead.terminal.connect import Target
-from orgstead.terminal.credentials import KINDS, PASSWORD, SECRET, STRING, connection_of
+from orgstead.terminal.credentials import KINDS, OPEN, PASSWORD, SECRET, STRING, connection_of
 from orgstead.terminal.groups import auth
 from orgstead.terminal.output import json_option, say, write_json
 from orgstead.terminal.profiles import Held, Profile, Profiles, can_encrypt, check_name
 
 __all__: list[str] = []
 
-# These keep nothing that would have to be encrypted.
 DEV_URL = "http://localhost:5365"
-OPEN = frozenset({"dev", "environment"})
 STANDARD_INPUT = "-"
 MAX_SECRET = 32_768
 
@@ -115,7 +113,7 @@ def create(
     )
     for each, value in _secrets(kind, connection_string, given).items():
         held.set(each, value)
-    made = connection_of(profile, held)
+    made = connection_of(profile, held, ask=True)
     with Target(
         url=url, credential=made.credential, source=f"profile {name}", ca=profile.ca
     ).client() as client:

@@ -3,6 +3,7 @@
 import logging
 import os
 import ssl
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -158,7 +159,7 @@ def _with(
 
 def _of_profile(profiles: Profiles, name: str) -> Target:
     profile = profiles.get(name)
-    made = connection_of(profile, profiles.secrets(name))
+    made = connection_of(profile, profiles.secrets(name), ask=sys.stderr.isatty())
     return Target(
         url=made.url,
         credential=made.credential,

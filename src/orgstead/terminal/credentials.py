@@ -16,9 +16,20 @@ from orgstead.client import (
     read_connection_string,
     read_environment,
 )
+from orgstead.client.sign_in import UserCredential
+from orgstead.terminal.kept import Kept
 from orgstead.terminal.profiles import Profile
 
-__all__ = ["DEV_CLIENT_ID", "DEV_CLIENT_SECRET", "KINDS", "PASSWORD", "SECRET", "STRING", "connection_of"]
+__all__ = [
+    "DEV_CLIENT_ID",
+    "DEV_CLIENT_SECRET",
+    "KINDS",
+    "OPEN",
+    "PASSWORD",
+    "SECRET",
+    "STRING",
+    "connection_of",
+]
 
 # What a development organisation publishes; it listens on loopback only.
 DEV_CLIENT_ID, DEV_CLIENT_SECRET = "0d365000-0000-4000-8000-0000000000c1", "orgstead-dev-secret"
@@ -98,8 +109,15 @@ KINDS: Mapping[str, Callable[[Profile, TokenStore], Credential]] = {
 """The ways to sign in, by the name that a profile has for each."""
 
 
-def connection_of(profile: Profile, store: TokenStore) -> Connection:
-    """What a profile connects to and how. Raises ConfigurationError for one that lacks something."""
+# These keep nothing that would have to be encrypted.
+OPEN = frozenset({"dev", "environment"})
+
+
+def connection_of(profile: Profile, store: TokenStore, *, ask: bool) -> Connection:
+    """What a profile connects to and how; ``ask`` says whether a person may be asked to sign in.
+
+    Raises ConfigurationError for one that lacks something.
+    """
     make = KINDS.get(profile.kind)
     if make is None:
         raise ConfigurationError(f"a profile signs in by {', '.join(KINDS)}, not by {profile.kind[:40]!r}")
@@ -108,4 +126,9 @@ def connection_of(profile: Profile, store: TokenStore) -> Connection:
         credential.tenant_id = profile.tenant_id
     if profile.authority:
         credential.authority = profile.authority
-    return Connection(url=profile.url, credential=credential)
+    if isinstance(credential, UserCredential) and not ask:
+        credential.prompt = "never"
+    if profile.kind in OPEN:
+        return Connection(url=profile.url, credential=credential)
+    kept = Kept(inner=credential, store=store, tenant_id=credential.tenant_id, authority=credential.authority)
+    return Connection(url=profile.url, credential=kept)

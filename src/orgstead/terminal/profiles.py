@@ -53,9 +53,9 @@ def directory() -> Path:
 
 def check_name(name: str) -> str:
     """The name of a profile. Raises ConfigurationError for what could be no name of a file."""
-    if not _NAME.fullmatch(name) or name.endswith(".key"):
+    if not _NAME.fullmatch(name) or name.endswith((".key", ".lock")):
         raise ConfigurationError(
-            f"{name[:60]!r} is no name of a profile: letters, digits, '.', '_' and '-', at most 64, no '.key'"
+            f"{name[:60]!r} is no name of a profile: letters, digits, '.', '_', '-', at most 64, no '.key', '.lock'"
         )
     return name
 
@@ -132,7 +132,8 @@ class Profiles:
         """Forget the secrets of a profile."""
         path = self.place / "profiles" / check_name(name)
         path.unlink(missing_ok=True)
-        path.with_name(f"{path.name}.key").unlink(missing_ok=True)
+        for end in (".key", ".lock"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
 
     def _make(self, place: Path) -> None:
         self.place.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -15,6 +15,7 @@ from orgstead.errors import Fault
 from orgstead.identity.certs import Certificates, ensure_certificates
 from orgstead.model.endpoints import TIMED_OUT, Answered
 from orgstead.server.callouts import (
+    ENDED,
     FAILED,
     MALFORMED,
     MAX_ANSWER,
@@ -245,6 +246,16 @@ def test_the_whole_exchange_is_bounded_in_time_and_the_connection_is_cut(
         answered = post(callouts, server, timeout=SHORT)
         assert (answered.status, answered.error, answered.passing) == (None, TIMED_OUT, True)
         assert SHORT <= answered.seconds < PATIENCE
+        assert server.closed.wait(PATIENCE)
+
+
+def test_a_server_that_ends_waits_for_no_answer(callouts: Callouts) -> None:
+    with serving(hang) as server:
+        callouts.end_within(0.0)
+        answered = callouts.post_from_thread(
+            f"http://127.0.0.1:{server.port}/", b"", (), timeout=2 * PATIENCE
+        )
+        assert (answered.error, answered.passing) == (ENDED, True)
         assert server.closed.wait(PATIENCE)
 
 

@@ -12,13 +12,12 @@ from typing import Any
 from orgstead.engine.access import check_table
 from orgstead.engine.handlers.bulk import TARGETS, named, naming
 from orgstead.engine.ids import NO_ID
-from orgstead.engine.jobs import IN_PROGRESS, JOBS, READY, Task, enqueue, kind
+from orgstead.engine.jobs import IN_PROGRESS, READY, Task, do_at_once, enqueue, kind
 from orgstead.engine.registry import OPEN, Call, handles
 from orgstead.errors import Fault, fault
 from orgstead.model.messages import (
     Create,
     Delete,
-    Execute,
     Parameter,
     RetrieveMultiple,
     Signature,
@@ -111,19 +110,9 @@ def bulk_delete(call: Call) -> Any:
     }
     call.send_as_system(Create(record=Record(table=OPERATION, values=values)))
     if rule is None and (due is None or due <= call.now) and sum(found) <= CHUNK:
-        _do_at_once(call, job)
+        # Clients look for what is left as soon as they have the answer, and delete it one by one: a race.
+        do_at_once(call, job)
     return {"JobId": job.id}
-
-
-def _do_at_once(call: Call, job: Ref) -> None:
-    """Do a job of a few rows, which has ended when its id is answered.
-
-    Clients look for what is left as soon as they have the answer, and delete it one by one: they would run a race.
-    """
-    call.unit.update(call.schema.tables[JOBS], job.id, {"host": job.id})
-    work = Execute(name="WorkOnJob", parameters={"Id": job.id, "Host": job.id})
-    while call.send_as_system(work).value:
-        pass
 
 
 def _found(call: Call, query: Query) -> int:

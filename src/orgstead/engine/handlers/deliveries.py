@@ -12,15 +12,18 @@ from functools import lru_cache
 from typing import Any
 
 from orgstead.engine.callbacks import CALL_BACK, CALLBACKS
-from orgstead.engine.handlers.jobs import end_job, free_job, hold_job
+from orgstead.engine.handlers.jobs import end_job, free_job, hold_job, show_job
 from orgstead.engine.jobs import (
     CANCELED,
     CANCELING,
     FAILED,
+    IN_PROGRESS,
     JOBS,
     OPERATIONS,
     PAUSING,
+    READY,
     SUCCEEDED,
+    WAITING,
     Task,
     enqueue,
 )
@@ -49,6 +52,7 @@ from orgstead.model.schema import Table
 
 __all__ = [
     "claim_deliveries", "list_lanes", "note_deliveries", "return_deliveries", "send_again", "settle_deliveries",
+    "show_deliveries",
 ]  # fmt: skip
 
 # Answers that say that the endpoint is out of order for the moment.
@@ -58,6 +62,8 @@ RETRIES = (10, 60, 300)
 # A delivery that a process did not survive so often is given up: it may be what they died of.
 MAX_BEGUN = 10
 MAX_LANES = 1000
+# Status reasons of a job that nobody is working on and that nobody has stopped.
+IDLE = frozenset({READY["statuscode"], WAITING["statuscode"]})
 MAX_TEXT = 2000
 
 
@@ -136,13 +142,31 @@ def claim_deliveries(call: Call) -> Sequence[Mapping[str, Any]]:
     return taken
 
 
+@handles("ShowDeliveries", privilege=OPEN, heavy=True)
+def show_deliveries(call: Call) -> None:
+    """Let everybody see that the deliveries ``Ids`` are in progress, which ``Host`` has taken.
+
+    In a transaction of its own: users who change a job lock its two rows in the other order than who takes it.
+    """
+    jobs, operations = call.schema.tables[JOBS], call.schema.tables[OPERATIONS]
+    host = call.parameters["Host"]
+    # As all do who change some.
+    for id in sorted(call.parameters["Ids"]):
+        operation = call.unit.get(operations, id)
+        if operation is None or operation["statuscode"] not in IDLE:
+            continue
+        if (call.unit.get(jobs, id, ("host",)) or {}).get("host") != host:
+            continue
+        began = operation["startedon"] or call.now
+        call.unit.update(operations, id, {**IN_PROGRESS, "startedon": began, "hostid": host})
+
+
 @handles("ReturnDeliveries", privilege=OPEN, heavy=True)
 def return_deliveries(call: Call) -> None:
     """Give back the deliveries ``Ids``, which ``Host`` had taken: for all at once, or after a failure (``Late``)."""
-    late = call.parameters["Late"]
-    values = {"due": _after(call, RETRIES[0])} if late else {}
+    due = _after(call, RETRIES[0]) if call.parameters["Late"] else None
     for id in call.parameters["Ids"]:
-        free_job(call, id, call.parameters["Host"], begun=late, values=values)
+        free_job(call, id, call.parameters["Host"], begun=due is not None, due=due)
 
 
 @handles("SettleDeliveries", privilege=OPEN, heavy=True)
@@ -204,11 +228,10 @@ def _settle(call: Call, id: str, answered: Answered, sent: str) -> None:
         end_job(call, None, _task(id), operation, CANCELED, {})
     elif again and attempt <= len(RETRIES) and begun < MAX_BEGUN:
         due = _after(call, RETRIES[attempt - 1])
-        values = {"host": None, "due": due, "progress": json.dumps(attempt)}
-        call.unit.update(jobs, id, values)
-        call.unit.update(call.schema.tables[OPERATIONS], id, {"retrycount": attempt})
+        call.unit.update(jobs, id, {"host": None, "due": due, "progress": json.dumps(attempt)})
         if status == PAUSING["statuscode"]:
             hold_job(call, id)
+        show_job(call, id, {**WAITING, "retrycount": attempt, "postponeuntil": due, "hostid": None})
     else:
         error = what_failed(answered)
         told = {

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -18,6 +17,7 @@ from orgstead.engine.jobs import (
     JOBS,
     OPERATIONS,
     PAUSING,
+    READY,
     SUCCEEDED,
     WAITING,
     Kind,
@@ -124,23 +124,31 @@ def claim_jobs(call: Call) -> Sequence[Mapping[str, Any]]:
 
 @handles("SeeHost", privilege=OPEN)
 def see_host(call: Call) -> None:
-    """Note that ``Host`` is alive, or with ``Gone`` that it ends and wants nothing left behind."""
+    """Note that ``Host`` is alive, or with ``Gone`` that it ends and wants nothing left behind.
+
+    ``Now`` is the real time, wherever somebody has set the organisation's clock to.
+    """
     table, host = call.schema.tables[HOSTS], call.parameters["Host"]
     if call.parameters.get("Gone"):
         call.unit.delete(table, [host])
-    elif not call.unit.update(table, host, {"seenon": call.now}):
-        call.unit.insert(table, [{"orgstead_hostid": host, "seenon": call.now}])
+        return
+    now = call.parameters["Now"]
+    if not call.unit.update(table, host, {"seenon": now}):
+        call.unit.insert(table, [{"orgstead_hostid": host, "seenon": now}])
 
 
 @handles("ReleaseJobs", privilege=OPEN, heavy=True)
 def release_jobs(call: Call) -> int:
-    """Free what hosts had taken that are gone: all but ``Host`` when it is ``Alone``, else those not seen any more."""
+    """Free what hosts had taken that are gone: all but ``Host`` when it is ``Alone``, else those not seen any more.
+
+    ``Now`` is the real time, as that of ``SeeHost``.
+    """
     jobs, hosts = call.schema.tables[JOBS], call.schema.tables[HOSTS]
     mine, alone = call.parameters["Host"], call.parameters["Alone"]
     for id in call.unit.find(jobs, {"outside": None}, MAX_RELEASED):
         # Made by a version that had no other kind.
         call.unit.update(jobs, id, {"outside": False})
-    since = (datetime.fromisoformat(call.now) - LEASE).strftime("%Y-%m-%dT%H:%M:%SZ")
+    since = (datetime.fromisoformat(call.parameters["Now"]) - LEASE).strftime("%Y-%m-%dT%H:%M:%SZ")
     taken = call.unit.fetch(_taken(jobs), [MAX_RELEASED])
     gone: dict[str, bool] = {mine: False}
     released = 0
@@ -174,12 +182,11 @@ def rescue_jobs(call: Call) -> Sequence[str]:
     return suspects
 
 
-def free_job(
-    call: Call, id: str, host: str, *, begun: bool, values: Mapping[str, Any] = MappingProxyType({})
-) -> bool:
-    """Let anybody take what a host has taken; ``begun`` counts it as begun in vain. Whether it had taken it.
+def free_job(call: Call, id: str, host: str, *, begun: bool, due: str | None = None) -> bool:
+    """Let anybody take what a host has taken, at once or when it is ``due``. Whether it had taken it.
 
-    What endpoints are told is taken without a look at what users want: what was to end or to wait meanwhile does so.
+    ``begun`` counts it as begun in vain. What endpoints are told is taken without a look at what users want: what was
+    to end or to wait meanwhile does so.
     """
     jobs, operations = call.schema.tables[JOBS], call.schema.tables[OPERATIONS]
     # In the order in which users who change the job lock the two rows.
@@ -188,13 +195,21 @@ def free_job(
     if job is None or job["host"] != host:
         return False
     attempts = {"attempts": (job["attempts"] or 0) + 1} if begun else {}
-    call.unit.update(jobs, id, {"host": None, **attempts, **values})
+    call.unit.update(jobs, id, {"host": None, **attempts, **({"due": due} if due is not None else {})})
     if job["outside"] and operation is not None:
         if operation["statuscode"] == CANCELING["statuscode"]:
             end_job(call, None, Task(id=id, payload=None, progress=None, attempts=0), operation, CANCELED, {})
         elif operation["statuscode"] == PAUSING["statuscode"]:
             hold_job(call, id)
+    _show_idle(call, id, operation, due)
     return True
+
+
+def _show_idle(call: Call, id: str, operation: Mapping[str, Any] | None, due: str | None) -> None:
+    """Let everybody see that nobody works on a job any more: it is ready, or waits until it is ``due``."""
+    if operation is not None and operation["statuscode"] == IN_PROGRESS["statuscode"]:
+        later = {**WAITING, "postponeuntil": due} if due is not None else READY
+        show_job(call, id, {**later, "hostid": None})
 
 
 @lru_cache(maxsize=4)
@@ -327,13 +342,17 @@ def show_job(call: Call, id: str, values: Mapping[str, Any]) -> None:
 def put_back_job(call: Call) -> None:
     """Give up the job ``Id`` that ``Host`` had taken: for anybody at once, or after a failure (``Late``) later."""
     jobs, id = call.schema.tables[JOBS], call.parameters["Id"]
-    job = call.unit.get(jobs, id, ("host", "attempts"))
+    # In the order in which users who change the job lock the two rows.
+    operation = call.unit.get(call.schema.tables[OPERATIONS], id)
+    job = call.unit.get(jobs, id)
     if job is None or job["host"] != call.parameters["Host"]:
         return
     values: dict[str, Any] = {"host": None}
+    due = None
     if call.parameters["Late"]:
         attempts = (job["attempts"] or 0) + 1
         wait = timedelta(seconds=min(2**attempts, MAX_WAIT))
         due = (datetime.fromisoformat(call.now) + wait).strftime("%Y-%m-%dT%H:%M:%SZ")
         values |= {"attempts": attempts, "due": due}
     call.unit.update(jobs, id, values)
+    _show_idle(call, id, operation, due)

@@ -1,5 +1,7 @@
 """Steps that run after the commit: Python functions as system jobs like all others."""
 
+from functools import partial
+
 from orgstead.engine.callbacks import CALL_BACK
 from orgstead.engine.events import read_event
 from orgstead.engine.jobs import SYSTEM_EVENT, Task, kind
@@ -31,7 +33,7 @@ def run_later(call: Call, task: Task) -> None:
         shared=dict(event.shared),
     )
     with call.inside(event):
-        code.run(call, event, passage)
+        call.limit.run(event.step_name, partial(code.run, call, event, passage))
 
 
 @kind(NOTIFY, operation_type=SYSTEM_EVENT, outside=True)

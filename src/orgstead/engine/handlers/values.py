@@ -60,6 +60,9 @@ def _steps(
         if column is None:
             raise fault("AttributeNotFound", name=name, table=table.logical_name)
         if name != table.primary_id and not (column.create if event == "Create" else column.update):
+            if not system and column.type == "owner" and event == "Update":
+                # Whoever assigns a row and is told nothing takes it for assigned.
+                raise fault("ReadOnlyColumn", column=column.name, table=table.logical_name)
             if not system:
                 continue
         if not column.stored and column.type != "partylist":

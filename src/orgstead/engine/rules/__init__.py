@@ -20,6 +20,7 @@ from orgstead.engine.rules import (
     people,
     pricing,
     security,
+    segments,
     states,
     steps,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "people",
     "pricing",
     "security",
+    "segments",
     "states",
     "steps",
 ]

@@ -27,6 +27,7 @@ from orgstead.model.record import Ref
 from orgstead.model.schema import Column, Schema, Table
 
 __all__ = [
+    "KINDS",
     "check_entity",
     "check_field",
     "check_relation",

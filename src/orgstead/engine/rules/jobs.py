@@ -60,7 +60,12 @@ def manage_job(call: Call, change: Change) -> None:
             call.unit.delete(jobs, [change.id])
             values["completedon"] = call.now
         else:
-            call.unit.update(jobs, change.id, {"held": wanted is WAITING})
+            # One that waits for another attempt, and was not paused, need not wait any longer.
+            at_once = wanted is READY and job["outside"] and not job["held"]
+            if at_once:
+                values.setdefault("postponeuntil", None)
+            due = {"due": call.now} if at_once and values["postponeuntil"] is None else {}
+            call.unit.update(jobs, change.id, {"held": wanted is WAITING, **due})
             call.wake_workers()
 
 

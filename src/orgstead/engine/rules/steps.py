@@ -22,6 +22,8 @@ MESSAGES, FILTERS, APIS = "sdkmessage", "sdkmessagefilter", "customapi"
 # What a custom API says of steps.
 ASYNCHRONOUS_STEP, ANY_STEP = 1, 2
 WEBHOOK = 8
+# Where a step is to run: https://learn.microsoft.com/power-apps/developer/data-platform/reference/entities/sdkmessageprocessingstep
+OUTLOOK_ALONE = 1
 ENABLED = 0
 PRE, POST, BOTH = range(3)
 MAX_IMAGES = 50
@@ -75,6 +77,8 @@ def check_step(call: Call, change: Change) -> None:
         raise fault("StepNotAllowed", hint=f"Message {message}, table {table or 'none'}.")
     if stage not in (BEFORE_CHECKS, BEFORE_WRITE, DONE):
         raise fault("InvalidStep", reason=f"steps run at the stages 10, 20 and 40, not at {stage}")
+    if change.after("supporteddeployment") == OUTLOOK_ALONE:
+        raise fault("NotSupported", feature="A step that runs in Outlook alone (supporteddeployment 1)")
     if mode and stage != DONE:
         raise fault("InvalidStep", reason="an asynchronous step runs at the stage 40")
     handler = change.after("eventhandler")

@@ -12,6 +12,7 @@ from orgstead.server.callers import Callers
 from orgstead.server.connector import ConnectorDoor
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.feed import Feed
+from orgstead.server.finops import FinanceDoor
 from orgstead.server.limits import Limits
 from orgstead.server.observed import Unsupported
 from orgstead.server.plane.clock import AdjustableClock
@@ -33,6 +34,7 @@ def with_plane(
     own_urls: Sequence[str],
     dataverse: Dataverse,
     soap: SoapDoor,
+    finance: FinanceDoor,
     agents: AgentDoor,
     connector: ConnectorDoor,
     authority: AuthorizationServer,
@@ -51,7 +53,19 @@ def with_plane(
     keeper = Keeper(Copies(engine), gate, background, seed, starts=config.dev)
     admin = Admin(config, engine)
     application = Application(
-        config, own_urls, dataverse, soap, agents, connector, authority, callers, limits, admin, feed, keeper
+        config,
+        own_urls,
+        dataverse,
+        soap,
+        finance,
+        agents,
+        connector,
+        authority,
+        callers,
+        limits,
+        admin,
+        feed,
+        keeper,
     )
     guard = Guard(config, own_urls)
     if not guard.is_open:

@@ -21,6 +21,11 @@ class AdjustableClock:
         self._offset = 0.0
         self._frozen: float | None = None
 
+    @property
+    def real(self) -> Callable[[], float]:
+        """The real time, whatever has been set."""
+        return self._real
+
     def __call__(self) -> float:
         """The time now."""
         return self._real() + self._offset if self._frozen is None else self._frozen

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote_plus
 
 from orgstead.server.plane.gate import Gate
 
@@ -12,11 +13,14 @@ __all__ = ["Note", "RequestLog"]
 
 MAX_KEPT = 1_000
 MAX_TEXT = 2_000
-# Values of the query that let somebody in.
+# Parameters whose values let somebody in: names that hold one of these, and those that are one of the others.
 _SECRET = re.compile(
-    r"((?:^|[?&])[^=&]*(?:token|secret|password|assertion|signature|code|state|nonce|key|sig|hint)[^=&]*=)[^&]*",
+    r"token|secret|passw|passphrase|pwd|assertion|saml|jwt|signature|code|state|nonce|key|sig|hint|credential|auth"
+    r"|ticket|session|cookie|(?:^|[._-])(?:pass|pin|sid|otp|wresult)$",
     re.IGNORECASE,
 )
+# A token that stands anywhere.
+_TOKEN = re.compile(r"eyJ[\w-]*(?:\.|%2e)[\w.%-]*", re.IGNORECASE)
 
 
 class Note:
@@ -64,9 +68,10 @@ class Note:
 
     def shown(self) -> Mapping[str, Any]:
         """The note as JSON has it."""
-        text = self.path[:MAX_TEXT].decode("latin-1")
+        text = _bare(self.path.decode("latin-1"))[:MAX_TEXT]
         if self.query:
-            text += "?" + _SECRET.sub(r"\1…", self.query[:MAX_TEXT].decode("latin-1"))
+            parts = map(_masked, self.query.decode("latin-1").split("&"))
+            text += "?" + _bare("&".join(parts))[:MAX_TEXT]
         return {
             "time": datetime.fromtimestamp(self.when, UTC)
             .isoformat(timespec="milliseconds")
@@ -80,6 +85,16 @@ class Note:
             "code": self.code,
             "injected": self.injected,
         }
+
+
+def _masked(part: str) -> str:
+    """A parameter without its value if that is a secret: by its name as the server reads it."""
+    name, equals, _ = part.partition("=")
+    return f"{name}{equals}…" if equals and _SECRET.search(unquote_plus(name)) else part
+
+
+def _bare(text: str) -> str:
+    return _TOKEN.sub("eyJ…", text)
 
 
 class RequestLog:

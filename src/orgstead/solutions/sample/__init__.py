@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from orgstead.model.messages import Message
 from orgstead.solutions.first import FirstIds, read_rows
 
-__all__ = ["sample_messages"]
+__all__ = ["SAMPLE_COMPANY", "sample_messages"]
+
+# The company that most sample rows of data entities are of.
+SAMPLE_COMPANY = "usmf"
 
 
 def sample_messages() -> Iterator[Message]:

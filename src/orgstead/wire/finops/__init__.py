@@ -1,1 +1,1 @@
-"""Finance and Operations on the wire: data entities, the connector, data management and its files."""
+"""Data entities of Finance and Operations over OData: ``/data`` and ``/metadata``."""

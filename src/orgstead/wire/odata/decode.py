@@ -35,6 +35,7 @@ def decode(request: Request, names: Names) -> Operation:
     decoder = Resources(request, names, prefer)
     if not segments:
         decoder.only("GET")
+        decoder.no_options()
         return Operation(messages=(), render=lambda _: json_reply(_service_document(request.base, names)))
     first = segments[0]
     if first.name == "$metadata":

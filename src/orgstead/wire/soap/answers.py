@@ -11,7 +11,7 @@ from orgstead.model.messages import Message, Options, Result
 from orgstead.model.schema import Schema
 from orgstead.wire.soap.contracts import NAMESPACES, TypeName, find_type
 from orgstead.wire.soap.envelope import SERVICES
-from orgstead.wire.soap.pieces import Pieces, Row, Rows
+from orgstead.wire.soap.pieces import Piece, Pieces, Row, Rows
 from orgstead.wire.soap.write import ANY, PAIR, Scope, element
 from orgstead.wire.soap.xml import XSI, Element, escape
 
@@ -59,7 +59,7 @@ def _type(response: Response) -> TypeName | None:
     return find_type(None, f"{response.name}Response") or ("crm", f"{response.name}Response")
 
 
-def execute_pieces(response: Response, schema: Schema) -> Iterator[str]:
+def execute_pieces(response: Response, schema: Schema) -> Iterator[Piece]:
     """What Execute answers, inside of the Body."""
     scope = Scope({"xrm": "a"})
     type = _type(response)
@@ -74,7 +74,7 @@ def execute_pieces(response: Response, schema: Schema) -> Iterator[str]:
     yield "</ExecuteResult></ExecuteResponse>"
 
 
-def response_pieces(tag: str, response: Response, scope: Scope, schema: Schema) -> Iterator[str]:
+def response_pieces(tag: str, response: Response, scope: Scope, schema: Schema) -> Iterator[Piece]:
     """A response as an element among others."""
     type, said = _type(response), ""
     if type is not None:
@@ -85,7 +85,7 @@ def response_pieces(tag: str, response: Response, scope: Scope, schema: Schema) 
     yield f"</{tag}>"
 
 
-def _content(response: Response, scope: Scope, schema: Schema) -> Iterator[str]:
+def _content(response: Response, scope: Scope, schema: Schema) -> Iterator[Piece]:
     name, results = scope.name("xrm", "ResponseName"), scope.name("xrm", "Results")
     inner, said = scope.with_("pairs")
     yield f"<{name}>{escape(response.name)}</{name}><{results}{said}>"
@@ -97,7 +97,7 @@ def _content(response: Response, scope: Scope, schema: Schema) -> Iterator[str]:
     yield f"</{results}>"
 
 
-def value_pieces(tag: str, value: Any, scope: Scope, schema: Schema) -> Iterator[str]:
+def value_pieces(tag: str, value: Any, scope: Scope, schema: Schema) -> Iterator[Piece]:
     """A result as an element."""
     if isinstance(value, Pieces):
         yield from value.pieces(tag, scope, schema)
@@ -105,7 +105,7 @@ def value_pieces(tag: str, value: Any, scope: Scope, schema: Schema) -> Iterator
         yield element(tag, value, ANY, scope)
 
 
-def operation_pieces(name: str, response: Response, schema: Schema) -> Iterator[str]:
+def operation_pieces(name: str, response: Response, schema: Schema) -> Iterator[Piece]:
     """What one of the service's own operations answers, inside of the Body."""
     yield f'<{name}Response xmlns="{SERVICES}">'
     scope = Scope({"xrm": "a"})

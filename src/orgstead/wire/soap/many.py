@@ -11,6 +11,7 @@ from typing import Any
 from orgstead.model.schema import Schema
 from orgstead.wire.soap.answers import Response, response_pieces
 from orgstead.wire.soap.contracts import TypeName
+from orgstead.wire.soap.pieces import Piece
 from orgstead.wire.soap.write import Scope, element
 
 __all__ = ["Item", "multiple_response", "transaction_response"]
@@ -31,7 +32,7 @@ class Item:
 class _Items:
     items: Sequence[Item]
 
-    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[str]:
+    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[Piece]:
         """The items as the value of a result."""
         scope, said = scope.with_("xrm12")
         of = scope.known["xrm12"]
@@ -51,7 +52,7 @@ class _Items:
 class _Responses:
     responses: Sequence[Response]
 
-    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[str]:
+    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[Piece]:
         """The responses as the value of a result."""
         scope, said = scope.with_("xrm71")
         of = scope.known["xrm71"]

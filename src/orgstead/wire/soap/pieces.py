@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
 from orgstead.languages.paging import write_inner
@@ -11,21 +12,23 @@ from orgstead.model.record import Page
 from orgstead.model.schema import Schema
 from orgstead.wire.soap.beside import beside
 from orgstead.wire.soap.contracts import CONTRACTS, TypeName
-from orgstead.wire.soap.rows import Letters, entities
+from orgstead.wire.soap.rows import Letters, at_a_time, entities
 from orgstead.wire.soap.write import Scope, element
 from orgstead.wire.soap.xml import escape
 
-__all__ = ["Pieces", "Row", "Rows", "Stream", "cursor_names", "entity_letters", "table_names"]
+__all__ = ["Piece", "Pieces", "Row", "Rows", "Stream", "cursor_names", "entity_letters", "table_names"]
 
 # What a table says about rows that another version of it has seen: nothing is replicated here.
 MARV = -1
+# Of what is large the text is encoded already.
+Piece = str | bytes
 
 
 @runtime_checkable
 class Pieces(Protocol):
     """A result that writes itself."""
 
-    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[str]:
+    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[Piece]:
         """The element of a result, whose type has to be stated."""
 
 
@@ -48,17 +51,20 @@ class Rows:
     page: Page
     columns: tuple[str, ...] = ()
 
-    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[str]:
+    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[Piece]:
         """The collection as the value of a result."""
         yield f'<{tag} i:type="{scope.name("xrm", "EntityCollection")}">'
         yield from self.content(scope, schema)
         yield f"</{tag}>"
 
-    def content(self, scope: Scope, schema: Schema) -> Iterator[str]:
+    def content(self, scope: Scope, schema: Schema) -> Iterator[Piece]:
         """The members of the collection."""
         page, a = self.page, scope.known["xrm"]
         yield f"<{a}:Entities>"
-        yield from self.entities(scope, schema)
+        rows, size = self.entities(scope, schema), at_a_time(page)
+        # Each by itself: plain ASCII, which most are, is encoded at no cost, and nothing like it beside another letter.
+        while some := b"".join(map(str.encode, islice(rows, size))):
+            yield some
         cookie = f'<{a}:PagingCookie i:nil="true"/>'
         if page.after is not None:
             text = escape(write_inner(page.number, cursor_names(page.plan), page.after))
@@ -74,7 +80,7 @@ class Rows:
         )
 
     def entities(self, scope: Scope, schema: Schema) -> Iterator[str]:
-        """The rows, some at a time."""
+        """The rows one by one."""
         letters, names = entity_letters(scope), table_names(schema)
         return entities(self.page, names, letters, beside(self.page, self.columns, names, letters))
 

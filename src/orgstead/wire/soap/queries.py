@@ -20,9 +20,9 @@ from orgstead.model.schema import Schema
 from orgstead.wire.soap.answers import Operation, Response
 from orgstead.wire.soap.ask import Ask
 from orgstead.wire.soap.definitions import answered
-from orgstead.wire.soap.pieces import cursor_names, entity_letters, table_names
+from orgstead.wire.soap.pieces import Piece, cursor_names, entity_letters, table_names
 from orgstead.wire.soap.registry import request
-from orgstead.wire.soap.rows import entity_list
+from orgstead.wire.soap.rows import entities
 from orgstead.wire.soap.write import Scope, Typed, element
 from orgstead.wire.soap.xml import escape
 
@@ -54,7 +54,7 @@ class ChangedRows:
     window: Window
     table: str
 
-    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[str]:
+    def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[Piece]:
         """The changes as the value of a result."""
         scope, said = scope.with_("xrm71")
         c, page = scope.known["xrm71"], self.changes.page
@@ -85,7 +85,7 @@ class ChangedRows:
         if page is None:
             return
         own = scope.name("xrm", "Entity")
-        for text in entity_list(page, table_names(schema), entity_letters(scope)):
+        for text in entities(page, table_names(schema), entity_letters(scope)):
             inner = text.removeprefix(f"<{own}>").removesuffix(f"</{own}>")
             yield (
                 f'<{c}:anyType i:type="{c}:NewOrUpdatedItem"><{c}:NewOrUpdatedEntity>{inner}'

@@ -1,27 +1,28 @@
 """Rows of a page as Entity elements.
 
 A page of 5,000 rows is the case that everybody waits for. It is written by columns, some rows at a time: each column
-becomes texts by a function of C where there is one, what surrounds them becomes one template, and the rows are the
-template filled.
+becomes texts by a function of C where there is one, and so do the rows, which are joined from these and the texts
+that all rows have in common.
 https://learn.microsoft.com/dotnet/api/microsoft.xrm.sdk.entity
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 from orgstead.model.plan import Agg, Col, DatePart, Output, Plan, Ranked
 from orgstead.model.record import Page
-from orgstead.wire.soap.cells import Cell, Labels, label_of, value_of
+from orgstead.wire.soap.cells import Cell, Labels, Line, label_of, value_of
 from orgstead.wire.soap.contracts import NAMESPACES
 from orgstead.wire.soap.primitives import EMPTY_ID
 from orgstead.wire.soap.xml import escape
 
-__all__ = ["Beside", "Letters", "entities", "entity_list"]
+__all__ = ["Beside", "Letters", "at_a_time", "entities"]
 
-# Rows that are made into text at a time.
-CHUNK = 500
+# Values that are made into text at a time: a millisecond or two.
+CELLS = 3000
 # More attributes of each row, and what is related to it, as text.
 Beside = tuple[Sequence[str], Sequence[str]]
 
@@ -38,17 +39,17 @@ class Letters:
 def entities(
     page: Page, tables: Mapping[str, str], letters: Letters, beside: Beside | None = None
 ) -> Iterator[str]:
-    """The rows of a page as text, some at a time; ``tables`` has the display names of tables."""
-    writer = _writer(page.plan, letters)
-    for start in range(0, len(page.rows), CHUNK):
-        end = start + CHUNK
+    """The rows of a page as texts, one by one; ``tables`` has the display names of tables."""
+    writer, size = _writer(page.plan, letters), at_a_time(page)
+    for start in range(0, len(page.rows), size):
+        end = start + size
         part = (beside[0][start:end], beside[1][start:end]) if beside is not None else None
-        yield "".join(writer.texts(page.rows[start:end], page.labels, tables, part))
+        yield from writer.texts(page.rows[start:end], page.labels, tables, part)
 
 
-def entity_list(page: Page, tables: Mapping[str, str], letters: Letters) -> list[str]:
-    """The rows of a page as text, one by one."""
-    return _writer(page.plan, letters).texts(page.rows, page.labels, tables) if page.rows else []
+def at_a_time(page: Page) -> int:
+    """How many rows of a page are made into text at a time."""
+    return max(1, CELLS // max(1, len(page.plan.outputs)))
 
 
 @lru_cache(maxsize=2048)
@@ -78,14 +79,13 @@ class _Writer:
         schema = f' xmlns:{letters.value}="{NAMESPACES["xs"]}"'
         self.head = f"<{a}:Entity><{a}:Attributes{pairs}{schema}>"
         self.middle = f'</{a}:Attributes><{a}:EntityState i:nil="true"/><{a}:FormattedValues{pairs}>'
-        name = escape(plan.source.table.logical_name).replace("%", "%%")
-        self.after = (
-            f"</{a}:FormattedValues><{a}:Id>%s</{a}:Id><{a}:KeyAttributes/>"
-            f"<{a}:LogicalName>{name}</{a}:LogicalName><{a}:RelatedEntities{pairs}>"
-        )
+        name = escape(plan.source.table.logical_name)
+        self.id_head = f"</{a}:FormattedValues><{a}:Id>"
+        table = f"<{a}:LogicalName>{name}</{a}:LogicalName>"
+        self.id_tail = f"</{a}:Id><{a}:KeyAttributes/>{table}<{a}:RelatedEntities{pairs}>"
         self.last = f'</{a}:RelatedEntities><{a}:RowVersion i:nil="true"/></{a}:Entity>'
         if self.version is not None:
-            self.last = f"</{a}:RelatedEntities><{a}:RowVersion>%s</{a}:RowVersion></{a}:Entity>"
+            self.last, self.end = f"</{a}:RelatedEntities><{a}:RowVersion>", f"</{a}:RowVersion></{a}:Entity>"
 
     def texts(
         self,
@@ -93,28 +93,28 @@ class _Writer:
         labels: Labels,
         tables: Mapping[str, str],
         beside: Beside | None = None,
-    ) -> list[str]:
+    ) -> Iterator[str]:
         """Some rows as texts."""
         columns = list(zip(*rows, strict=True))
-        template = [self.head]
-        values: list[Iterable[Any]] = []
+        line = Line(len(rows))
+        line.say(self.head)
         for cell in self.shown:
-            cell.add(columns, labels, tables, template, values)
+            cell.add(columns, labels, tables, line)
         if beside is not None:
-            template.append("%s")
-            values.append(beside[0])
-        template.append(self.middle)
+            line.fill(beside[0])
+        line.say(self.middle)
         for cell in self.formatted:
-            cell.add(columns, labels, tables, template, values)
-        template.append(self.after)
-        values.append(columns[self.id] if self.id is not None else (EMPTY_ID,) * len(rows))
+            cell.add(columns, labels, tables, line)
+        line.say(self.id_head)
+        line.fill(columns[self.id] if self.id is not None else repeat(EMPTY_ID))
+        line.say(self.id_tail)
         if beside is not None:
-            template.append("%s")
-            values.append(beside[1])
-        template.append(self.last)
+            line.fill(beside[1])
+        line.say(self.last)
         if self.version is not None:
-            values.append(columns[self.version])
-        return list(map("".join(template).__mod__, zip(*values, strict=True)))
+            line.fill(map(str, columns[self.version]))
+            line.say(self.end)
+        return line.texts()
 
     def is_key(self, output: Output) -> bool:
         """Whether an output is the primary key of the table that is asked for."""

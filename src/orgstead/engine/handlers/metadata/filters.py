@@ -8,10 +8,10 @@ from orgstead.model.messages import Create, Delete
 from orgstead.model.record import Record, Ref
 from orgstead.model.sdkmessages import WITHOUT_STEPS, table_messages
 
-__all__ = ["announce_messages", "forget_messages"]
+__all__ = ["announce_messages", "count_steps", "forget_messages"]
 
-FILTERS = "sdkmessagefilter"
-MAX_FILTERS = 1000
+FILTERS, STEPS = "sdkmessagefilter", "sdkmessageprocessingstep"
+MAX_FILTERS = MAX_STEPS = 1000
 
 
 def announce_messages(call: Call, table: str) -> None:
@@ -36,3 +36,14 @@ def forget_messages(call: Call, table: str) -> None:
         return
     for id in call.unit.find(filters, {"primaryobjecttypecode": table}, MAX_FILTERS):
         call.send_as_system(Delete(ref=Ref(FILTERS, id)))
+
+
+def count_steps(call: Call, table: str) -> int:
+    """How many steps are registered for the rows of a table, those that are disabled among them."""
+    filters, steps = call.schema.tables.get(FILTERS), call.schema.tables.get(STEPS)
+    if filters is None or steps is None:
+        return 0
+    return sum(
+        len(call.unit.find(steps, {"sdkmessagefilterid": Ref(FILTERS, id)}, MAX_STEPS))
+        for id in call.unit.find(filters, {"primaryobjecttypecode": table}, MAX_FILTERS)
+    )

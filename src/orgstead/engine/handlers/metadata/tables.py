@@ -24,7 +24,7 @@ from orgstead.engine.handlers.metadata.checks import (
 from orgstead.engine.handlers.metadata.columns import add_column
 from orgstead.engine.handlers.metadata.components import ENTITY, add_to_solution, forget_component
 from orgstead.engine.handlers.metadata.draft import Draft
-from orgstead.engine.handlers.metadata.filters import announce_messages, forget_messages
+from orgstead.engine.handlers.metadata.filters import announce_messages, count_steps, forget_messages
 from orgstead.engine.handlers.metadata.rights import announce_privileges, forget_privileges
 from orgstead.engine.handlers.metadata.standard import (
     relate_activities,
@@ -205,7 +205,7 @@ def update_entity(call: Call) -> Any:
 def delete_entity(call: Call) -> Any:
     """Delete a custom table with its rows, columns and relationships.
 
-    Raises ComponentInUse while a lookup of another table is made for this one.
+    Raises ComponentInUse while a lookup of another table, or a step, is made for this one.
     """
     draft = Draft(call)
     table = custom_table(call.schema, wanted(call, "name", str))
@@ -217,6 +217,7 @@ def delete_entity(call: Call) -> Any:
     using = sum(
         call.schema.tables[rel.referencing].columns[rel.referencing_attribute].is_custom for rel in inbound
     )
+    using += count_steps(call, name)
     if using:
         raise fault("ComponentInUse", kind="Entity", id=table.metadata_id, count=using)
     forget_all(call, objecttypecode=name)
