@@ -338,7 +338,7 @@ class Resources:
         """``/Collection/Microsoft.Dynamics.DataEntities.Action``, of the collection or of a row."""
         name = step.name.removeprefix(NAMESPACE)
         action: Action | None = self.names.actions.get(collection, {}).get(name)
-        if action is None or action.signature.collection != (ref is None) or step.id or step.pairs:
+        if action is None or action.collection != (ref is None) or step.id or step.pairs:
             raise fault("ResourceNotFound", segment=step.name[:100])
         self.only("POST")
         self.conditions()
