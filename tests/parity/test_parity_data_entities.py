@@ -244,7 +244,9 @@ def test_pages_are_walked_by_their_links(feed: Feed) -> None:
         [],
     )
     while address:
-        page = feed.get(address, prefer="odata.maxpagesize=3").json
+        answer = feed.get(address, prefer="odata.maxpagesize=3")
+        assert answer.headers["preference-applied"] == "odata.maxpagesize=3"
+        page = answer.json
         seen += [row["CustomerAccount"] for row in page["value"]]
         sizes.append(len(page["value"]))
         address = page.get("@odata.nextLink")

@@ -44,10 +44,8 @@ class Resources:
         self.names = names
         self.match = parse_match(request.headers, read_tag)
         self.prefer: Prefer = parse_prefer(request.headers.get("prefer", ""), largest=LARGEST)
-        if self.prefer.track_changes or self.prefer.annotations:
-            raise fault(
-                "ODataUnsupported", feature=f"Prefer: {request.headers['prefer'][:100]} on data entities"
-            )
+        if self.prefer.track_changes:
+            raise fault("ODataUnsupported", feature="Prefer: odata.track-changes on data entities")
 
     # -- what any request needs ----------------------------------------------------------------------------------
     def only(self, *methods: str) -> None:
@@ -119,6 +117,7 @@ class Resources:
             entity=entity,
             fields=shown_fields(entity, options.query.columns, self.names),
             expanded=expanded,
+            page_size=self.prefer.page_size,
         )
 
     def expanded(self, entity: DataEntity, expand: Expand) -> Expanded:
