@@ -17,6 +17,8 @@ from orgstead.engine.copies import PinnedBlobs
 from orgstead.engine.datamanagement import exports as data_exports
 from orgstead.engine.datamanagement import faulty as data_faulty
 from orgstead.engine.datamanagement import messages as data_messages
+from orgstead.engine.datamanagement import outcomes as data_outcomes
+from orgstead.engine.datamanagement import packages as data_packages
 from orgstead.engine.datamanagement import processing as data_processing
 from orgstead.engine.datamanagement import status as data_status
 from orgstead.engine.handlers import (
@@ -104,8 +106,8 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, changes, data_exports, data_faulty, data_messages, data_processing, data_status, deletion, deliveries,
-    downloads, emails, files, jobs, later, lists, merge, metadata, notes, organization, queues, retention, roles, rules,
+    bulk, changes, data_exports, data_faulty, data_messages, data_outcomes, data_packages,
+    data_processing, data_status, deletion, deliveries, downloads, emails, files, jobs, later, lists, merge, metadata, notes, organization, queues, retention, roles, rules,
     sales, service, sharing, sweep, teams, times, tools,
 )  # fmt: skip
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 __all__ = [
-    "BLOBS", "EXECUTIONS", "EXECUTION_ENTITIES", "JOBS", "MESSAGES", "PROJECTS", "PROJECT_ENTITIES", "STAGING", "BlobLink", "Execution",
-    "Format", "Message", "Operation", "Refresh", "Source", "Transfer",
+    "BLOBS", "EXECUTIONS", "EXECUTION_ENTITIES", "JOBS", "MESSAGES", "PROJECTS", "PROJECT_ENTITIES",
+    "STAGING", "BlobLink", "Execution", "Format", "Message", "Operation", "Refresh", "Source", "Transfer",
 ]  # fmt: skip
 
 JOBS, PROJECTS, PROJECT_ENTITIES = "orgstead_datajob", "orgstead_dataproject", "orgstead_dataprojectentity"

@@ -77,7 +77,9 @@ class BlobDoor:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
 
-    async def answer(self, scope: Scope, receive: Receive, send: Send, raw: str, headers: Mapping[str, str]) -> None:
+    async def answer(
+        self, scope: Scope, receive: Receive, send: Send, raw: str, headers: Mapping[str, str]
+    ) -> None:
         """Answer one request."""
         method, request = scope["method"], new_id()
         try:
@@ -127,8 +129,9 @@ class BlobDoor:
         if asked.verb == "block":
             await self._run("StageDataBlock", Blob=asked.blob, Block=asked.block, Pieces=pieces)
             return ""
-        tag = await self._run("PutDataBlob", Blob=asked.blob, Pieces=pieces, ContentType=asked.content_type)
-        return tag
+        return str(
+            await self._run("PutDataBlob", Blob=asked.blob, Pieces=pieces, ContentType=asked.content_type)
+        )
 
     async def _pieces(self, receive: Receive, room: int) -> Sequence[tuple[str, int]]:
         pieces: list[tuple[str, int]] = []
@@ -186,4 +189,6 @@ def _conditions(asked: BlobRequest, content: Content | None) -> None:
     if asked.if_none_match == "*" and tag is not None and asked.verb in ("put", "commit"):
         raise BlobError(409, "BlobAlreadyExists", "The blob exists.")
     if asked.if_none_match == tag and tag is not None:
-        raise BlobError(304 if asked.verb in ("get", "head") else 412, "ConditionNotMet", "The blob is this one.")
+        raise BlobError(
+            304 if asked.verb in ("get", "head") else 412, "ConditionNotMet", "The blob is this one."
+        )

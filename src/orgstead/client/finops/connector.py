@@ -114,6 +114,13 @@ class Connector(Bound[D], Generic[D]):
         """The status of a message by its name: ``Enqueued``, ``Processing``, ``Processed``…"""
         return str((yield from manage(self._session, "GetMessageStatus", messageId=guid(message))))
 
+    @operation
+    def execution(self, message: str) -> Flow[str]:
+        """The id of the execution that a message led to, for ``packages.errors``; empty as long as there is none."""
+        return str(
+            (yield from manage(self._session, "GetExecutionIdByMessageId", messageId=guid(message))) or ""
+        )
+
     @stream
     def watch(self, message: str, *, seconds: float | None = None, every: float = 2.0) -> Stream[str]:
         """Each status that a message is seen in, until nothing more becomes of it or ``seconds`` are over."""

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 from orgstead.client.finops.connector import Connector
 from orgstead.client.finops.entities import Entities
 from orgstead.client.finops.packages import Packages
+from orgstead.client.methods import Bound
 from orgstead.client.session import Session
 
 __all__ = ["FinOps"]
@@ -12,7 +13,7 @@ __all__ = ["FinOps"]
 D = TypeVar("D")
 
 
-class FinOps(Generic[D]):
+class FinOps(Bound[D], Generic[D]):
     """Finance and Operations: the same on Orgstead and at an address of the service.
 
     The service says nobody who signs in for it: give the credential a ``tenant_id`` there.
@@ -28,6 +29,7 @@ class FinOps(Generic[D]):
     """Rows of data entities."""
 
     def __init__(self, driver: D, session: Session) -> None:
+        self._driver = driver
         self.connector = Connector(driver, session)
         self.packages = Packages(driver, session)
         self.entities = Entities(driver, session)

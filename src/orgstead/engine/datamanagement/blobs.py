@@ -27,7 +27,9 @@ BATCH = 100
 MAX_BLOCKS = 50_000
 
 
-def share_content(call: Call, name: str, content: str | None, size: int, mime: str = "application/zip") -> str:
+def share_content(
+    call: Call, name: str, content: str | None, size: int, mime: str = "application/zip"
+) -> str:
     """A new blob of the caller, empty or with a content that is there already; its id."""
     id = call.new_id()
     row = {
@@ -81,7 +83,7 @@ def open_blob(call: Call) -> Mapping[str, Any]:
 
 @handles("PutDataBlob", privilege=OPEN)
 def put_blob(call: Call) -> str:
-    """Make ``Pieces`` that have been written, as (key, length) each, what the blob ``Blob`` holds; its new content id."""
+    """Make ``Pieces`` that have been written, as (key, length) each, what a blob holds; its new content id."""
     row = blob_row(call, str(call.parameters["Blob"]))
     content = call.new_id()
     size = note_pieces(call, content, call.parameters["Pieces"])
