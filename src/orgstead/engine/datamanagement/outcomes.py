@@ -42,7 +42,7 @@ def _execution(call: Call, right: str = "Read") -> tuple[str, dict[str, Any]]:
     if row is None:
         raise fault("DataExecutionNotFoundByName", id=name[:100])
     check_row(call, right, table, row)
-    return found[0], row
+    return str(row[table.primary_id]), row
 
 
 @handles(
