@@ -76,6 +76,7 @@ from orgstead.languages.segments import read_segment_query
 from orgstead.server.addresses import LOOPBACK
 from orgstead.server.agents import AgentDoor, Tools
 from orgstead.server.asgi import Application
+from orgstead.server.blobs import BlobDoor
 from orgstead.server.callers import Callers
 from orgstead.server.callouts import Callouts
 from orgstead.server.connector import ConnectorDoor
@@ -106,9 +107,9 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, changes, data_exports, data_faulty, data_messages, data_outcomes, data_packages,
-    data_processing, data_status, deletion, deliveries, downloads, emails, files, jobs, later, lists, merge, metadata, notes, organization, queues, retention, roles, rules,
-    sales, service, sharing, sweep, teams, times, tools,
+    bulk, changes, data_exports, data_faulty, data_messages, data_outcomes, data_packages, data_processing,
+    data_status, deletion, deliveries, downloads, emails, files, jobs, later, lists, merge, metadata, notes,
+    organization, queues, retention, roles, rules, sales, service, sharing, sweep, teams, times, tools,
 )  # fmt: skip
 
 
@@ -224,6 +225,7 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
         FinanceDoor(config, callers, FinanceOperations(engine, lanes, unsupported)),
         AgentDoor(config, callers, _tools(config.mcp)),
         ConnectorDoor(config, engine, lanes, callers),
+        BlobDoor(config, engine, lanes, clock, organisation.keys.derive("data management blobs")),
         authority,
         callers,
         Limits(rules_of(config), clock),
