@@ -217,15 +217,16 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
         callouts=organisation.callouts,
     )
     organization = OrganizationService(engine, lanes, callers, unsupported)
+    blobs = BlobDoor(config, engine, lanes, clock, organisation.keys.derive("data management blobs"))
     return with_plane(
         config,
         urls,
         Dataverse(engine, lanes, unsupported),
         SoapDoor(config, callers, organization, Discovery(lanes, organization)),
-        FinanceDoor(config, callers, FinanceOperations(engine, lanes, unsupported)),
+        FinanceDoor(config, callers, FinanceOperations(engine, lanes, unsupported), blobs),
         AgentDoor(config, callers, _tools(config.mcp)),
         ConnectorDoor(config, engine, lanes, callers),
-        BlobDoor(config, engine, lanes, clock, organisation.keys.derive("data management blobs")),
+        blobs,
         authority,
         callers,
         Limits(rules_of(config), clock),

@@ -9,6 +9,7 @@ from orgstead.errors import fault
 from orgstead.languages.odata import MAX_BATCH_QUERY_CHARS, MAX_QUERY_CHARS, QueryOptions, parse_options
 from orgstead.languages.paging import read_cookie
 from orgstead.model.dataentities import DataEntity, DataField
+from orgstead.model.datamanagement import BlobLink
 from orgstead.model.messages import Create, Delete, Execute, Result, Retrieve, RetrieveMultiple, Update
 from orgstead.model.query import And, Condition, Expand, Field, Predicate, Query, ToOne
 from orgstead.model.record import Pending, Record, Ref
@@ -22,7 +23,7 @@ from orgstead.wire.odatav4.body import decode_object
 from orgstead.wire.odatav4.paths import Segment
 from orgstead.wire.odatav4.prefer import Prefer, parse_match, parse_prefer
 from orgstead.wire.odatav4.primitives import read_primitive
-from orgstead.wire.odatav4.reply import Operation, Reply, json_reply
+from orgstead.wire.odatav4.reply import Operation, Reply, dump, json_reply
 
 __all__ = ["Resources"]
 
@@ -355,8 +356,16 @@ class Resources:
         level = read_level(self.request.headers, None)
         kind = action.signature.direct or "Edm.String"
         context = {} if level == "none" else {"@odata.context": f"{self.request.base}$metadata#{kind}"}
-        body = {**context, "value": result.value}
+        value = result.value
+        if isinstance(value, BlobLink):
+            value = self.request.link(value) if not value.write else _told(value, self.request.link(value))
+        body = {**context, "value": value}
         return json_reply(body, kind=f"application/json; odata.metadata={level}")
+
+
+def _told(link: BlobLink, address: str) -> str:
+    """A blob to be written: JSON as a text, as the service answers it."""
+    return dump({"BlobId": f"{{{link.blob.upper()}}}", "BlobUrl": address}).decode()
 
 
 def _skip(text: str) -> int:
