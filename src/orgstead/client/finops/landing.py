@@ -27,6 +27,7 @@ class Landing:
         self.target = target
         self._part = target.with_name(f".{target.name}.part")
         self.file: BinaryIO = self._part.open("w+b")
+        self._landed = False
 
     def finish(self) -> int:
         """Give the file its name, for good; its size in bytes."""
@@ -35,12 +36,13 @@ class Landing:
         size = self.file.seek(0, 2)
         self.file.close()
         self._part.replace(self.target)
+        self._landed = True
         _settle(self.target.parent)
         return size
 
     def abandon(self) -> None:
         """Leave nothing behind; after ``finish`` nothing happens."""
-        if not self.file.closed:
+        if not self._landed:
             self.file.close()
             self._part.unlink(missing_ok=True)
 
