@@ -14,6 +14,7 @@ from orgstead.model.messages import Create, Delete, Execute, Result, Retrieve, R
 from orgstead.model.query import And, Condition, Expand, Field, Predicate, Query, ToOne
 from orgstead.model.record import Pending, Record, Ref
 from orgstead.wire.finops.answer import Expanded, Shape
+from orgstead.wire.finops.blobs import told
 from orgstead.wire.finops.names import NAMESPACE, Action, Names, Navigation
 from orgstead.wire.finops.payload import changed_values, new_values, read_key, replaced_values
 from orgstead.wire.finops.request import Request, read_level
@@ -23,7 +24,7 @@ from orgstead.wire.odatav4.body import decode_object
 from orgstead.wire.odatav4.paths import Segment
 from orgstead.wire.odatav4.prefer import Prefer, parse_match, parse_prefer
 from orgstead.wire.odatav4.primitives import read_primitive
-from orgstead.wire.odatav4.reply import Operation, Reply, dump, json_reply
+from orgstead.wire.odatav4.reply import Operation, Reply, json_reply
 
 __all__ = ["Resources"]
 
@@ -357,15 +358,8 @@ class Resources:
         kind = action.signature.direct or "Edm.String"
         context = {} if level == "none" else {"@odata.context": f"{self.request.base}$metadata#{kind}"}
         value = result.value
-        if isinstance(value, BlobLink):
-            value = self.request.link(value) if not value.write else _told(value, self.request.link(value))
-        body = {**context, "value": value}
+        body = {**context, "value": told(value, self.request.link) if isinstance(value, BlobLink) else value}
         return json_reply(body, kind=f"application/json; odata.metadata={level}")
-
-
-def _told(link: BlobLink, address: str) -> str:
-    """A blob to be written: JSON as a text, as the service answers it."""
-    return dump({"BlobId": f"{{{link.blob.upper()}}}", "BlobUrl": address}).decode()
 
 
 def _skip(text: str) -> int:
