@@ -202,7 +202,7 @@ def _staged(call: Call, id: str, at: dict[str, Any], entities: list[dict[str, An
     if at.get("staging_only"):
         status = dm.Message.ProcessedWithErrors if errors else dm.Message.Processed
         show_message(call, id, status, completedon=call.now, recordcount=records, errorcount=errors)
-        show_execution(call, at["execution"], _status(errors), completedon=call.now)
+        show_execution(call, at["execution"], status_of(errors), completedon=call.now)
         return None
     show_message(call, id, dm.Message.Processing, processingon=call.now, recordcount=records)
     return {**at, "phase": "write", "at": 0, "row": 0}

@@ -38,7 +38,13 @@ def stage(call: Call, entity: str, rows: Iterable[tuple[int, Mapping[str, Any], 
     fresh, error = int(dm.Transfer.NotStarted), int(dm.Transfer.Error)
     lines = [
         (
-            id, entity, number, error if problems else fresh, _encode(values).decode(), _told(problems), False,
+            id,
+            entity,
+            number,
+            error if problems else fresh,
+            _encode(values).decode(),
+            _told(problems),
+            False,
             True if problems else None,
         )
         for id, (number, values, problems) in zip(new_ids(len(kept)), kept, strict=True)

@@ -14,7 +14,6 @@ _OF_MESSAGE = Signature(
     kind="action",
     collection=True,
     entity="DataManagementDefinitionGroups",
-    collection=True,
     parameters=(Parameter(name="messageId", type="Edm.String"),),
     returns=(Parameter(name="", type="Edm.String"),),
 )

@@ -80,11 +80,13 @@ def blob_address(origin: str, key: bytes, blob: str, file: str, *, write: bool, 
     return f"{origin}{PREFIX}{quote(name)}?{signed}"
 
 
-def told(link: BlobLink, address: Callable[[BlobLink], str]) -> str:
-    """A blob in an answer of ``/data``: its address, and of one that is to be written JSON as a text."""
-    if not link.write:
-        return address(link)
-    return msgspec.json.encode({"BlobId": f"{{{link.blob.upper()}}}", "BlobUrl": address(link)}).decode()
+def told(value: Any, address: Callable[[BlobLink], str]) -> Any:
+    """A value in an answer: of a blob its address, and of one that is to be written JSON as a text."""
+    if not isinstance(value, BlobLink):
+        return value
+    if not value.write:
+        return address(value)
+    return msgspec.json.encode({"BlobId": f"{{{value.blob.upper()}}}", "BlobUrl": address(value)}).decode()
 
 
 def read_blob_request(

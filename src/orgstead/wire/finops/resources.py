@@ -9,7 +9,6 @@ from orgstead.errors import fault
 from orgstead.languages.odata import MAX_BATCH_QUERY_CHARS, MAX_QUERY_CHARS, QueryOptions, parse_options
 from orgstead.languages.paging import read_cookie
 from orgstead.model.dataentities import DataEntity, DataField
-from orgstead.model.datamanagement import BlobLink
 from orgstead.model.messages import Create, Delete, Execute, Result, Retrieve, RetrieveMultiple, Update
 from orgstead.model.query import And, Condition, Expand, Field, Predicate, Query, ToOne
 from orgstead.model.record import Pending, Record, Ref
@@ -357,8 +356,7 @@ class Resources:
         level = read_level(self.request.headers, None)
         kind = action.signature.direct or "Edm.String"
         context = {} if level == "none" else {"@odata.context": f"{self.request.base}$metadata#{kind}"}
-        value = result.value
-        body = {**context, "value": told(value, self.request.link) if isinstance(value, BlobLink) else value}
+        body = {**context, "value": told(result.value, self.request.link)}
         return json_reply(body, kind=f"application/json; odata.metadata={level}")
 
 
