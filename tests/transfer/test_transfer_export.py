@@ -143,6 +143,8 @@ def test_a_file_appears_when_it_is_whole_and_is_never_replaced_unasked(
     assert not (tmp_path / "part.csv").exists()
     assert json.loads(state.read_text())["rows"] in (5000, 10000)
     plane.faults.clear()
+    with (tmp_path / "part.csv.part").open("a") as file:
+        file.write("0000-half a row of the next page")  # as a process that is killed leaves it
     report = told(run("data", "export", "account", "part.csv", *columns, "--resume", "--json"))
     assert report["resumed"]
     assert (tmp_path / "part.csv").read_text() == (tmp_path / "whole.csv").read_text()

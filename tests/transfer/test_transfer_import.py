@@ -247,9 +247,8 @@ def test_an_import_that_broke_off_goes_on_and_one_that_is_through_does_nothing(
     text = "".join(f"{name},{'x' if place in bad else 1}\n" for place, name in enumerate(rows))
     (tmp_path / "rows.csv").write_text("name,numberofemployees\n" + text)
     command = ("data", "import", "account", "rows.csv", "--chunk", "10")
-    # The first 80 or so are taken, and then the service says no for good.
-    fault = {"status": 401, "path": "/api/data/*Multiple", "method": "POST"}
-    plane.faults.add(**fault, rate=0.15, seed=11)
+    # By this seed the seventeenth request is the first to be refused, by what is about no single row.
+    plane.faults.add(status=410, path="/api/data/*Multiple", method="POST", rate=0.1, seed=13)
     said = run(*command, code=1)
     assert "Error" in said.output
     plane.faults.clear()
@@ -262,6 +261,9 @@ def test_an_import_that_broke_off_goes_on_and_one_that_is_through_does_nothing(
     assert (
         "another import" in run("data", "import", "account", "other.csv", "--resume", *state, code=1).output
     )
+    # What was refused of chunks that were not through is refused again, and stands there once.
+    with (tmp_path / "rows.rejected.csv").open("a", newline="") as file:
+        file.write(f"301,,of a later chunk,{rows[299]},1\r\n302,,half a r")
     report = told(run(*command, "--resume", "--json", code=1))
     assert (report["read"], report["written"], report["rejected"]) == (300, 298, 2)
     assert report["skipped"] == done

@@ -11,7 +11,6 @@ __all__ = ["GRANTS", "SCHEMA", "postman"]
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 GRANTS = ("client_credentials", "authorization_code", "implicit")
-_SECRET = frozenset({"clientsecret"})
 # Keeps the id of what was made: OData-EntityId ends with it.
 _KEEP = """const made = /\\(([0-9a-fA-F-]{{36}})\\)$/.exec(pm.response.headers.get("OData-EntityId") || "");
 if (made) pm.collectionVariables.set("{name}", made[1]);"""
@@ -20,7 +19,7 @@ if (made) pm.collectionVariables.set("{name}", made[1]);"""
 def postman(subject: Subject, *, name: str, grant: str = GRANTS[0]) -> Mapping[str, Any]:
     """The collection as plain values."""
     made = [
-        {"key": key, "value": value, "type": "secret" if key in _SECRET else "string"}
+        {"key": key, "value": value, "type": "string"}
         for key, value in variables(subject, "https://oauth.pstmn.io/v1/callback").items()
     ]
     return {

@@ -9,7 +9,7 @@ import click
 from orgstead.client import DynamicsError
 from orgstead.terminal.failures import failure_of
 
-__all__ = ["Verb", "Verbs", "api", "auth", "data", "tables"]
+__all__ = ["Verb", "Verbs", "api", "auth", "data", "finops", "tables"]
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -46,19 +46,24 @@ class Verbs(click.Group):
 
 @click.group(cls=Verbs)
 def auth() -> None:
-    """Profiles: which organisations, and as whom."""
+    """Profiles: where to connect, and as whom."""
 
 
 @click.group(cls=Verbs)
 def data() -> None:
-    """Rows of any table: query, get, create, update, upsert, delete."""
+    """Rows of any table, one or many."""
 
 
 @click.group(cls=Verbs)
 def api() -> None:
-    """Actions and functions of the service, and requests of any kind."""
+    """Actions, functions, and any request."""
 
 
 @click.group(cls=Verbs)
 def tables() -> None:
     """Definitions of tables, columns and keys."""
+
+
+@click.group(cls=Verbs)
+def finops() -> None:
+    """Finance and Operations: files pushed in and pulled out, and what became of them."""

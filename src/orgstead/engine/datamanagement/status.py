@@ -12,8 +12,8 @@ __all__ = ["execution_of_message", "message_status"]
 
 _OF_MESSAGE = Signature(
     kind="action",
-    collection=True,
     entity="DataManagementDefinitionGroups",
+    collection=True,
     parameters=(Parameter(name="messageId", type="Edm.String"),),
     returns=(Parameter(name="", type="Edm.String"),),
 )

@@ -13,6 +13,7 @@ from orgstead.model.messages import Create, Delete, Execute, Result, Retrieve, R
 from orgstead.model.query import And, Condition, Expand, Field, Predicate, Query, ToOne
 from orgstead.model.record import Pending, Record, Ref
 from orgstead.wire.finops.answer import Expanded, Shape
+from orgstead.wire.finops.blobs import told
 from orgstead.wire.finops.names import NAMESPACE, Action, Names, Navigation
 from orgstead.wire.finops.payload import changed_values, new_values, read_key, replaced_values
 from orgstead.wire.finops.request import Request, read_level
@@ -44,10 +45,8 @@ class Resources:
         self.names = names
         self.match = parse_match(request.headers, read_tag)
         self.prefer: Prefer = parse_prefer(request.headers.get("prefer", ""), largest=LARGEST)
-        if self.prefer.track_changes or self.prefer.annotations:
-            raise fault(
-                "ODataUnsupported", feature=f"Prefer: {request.headers['prefer'][:100]} on data entities"
-            )
+        if self.prefer.track_changes:
+            raise fault("ODataUnsupported", feature="Prefer: odata.track-changes on data entities")
 
     # -- what any request needs ----------------------------------------------------------------------------------
     def only(self, *methods: str) -> None:
@@ -119,6 +118,7 @@ class Resources:
             entity=entity,
             fields=shown_fields(entity, options.query.columns, self.names),
             expanded=expanded,
+            page_size=self.prefer.page_size,
         )
 
     def expanded(self, entity: DataEntity, expand: Expand) -> Expanded:
@@ -338,7 +338,7 @@ class Resources:
         """``/Collection/Microsoft.Dynamics.DataEntities.Action``, of the collection or of a row."""
         name = step.name.removeprefix(NAMESPACE)
         action: Action | None = self.names.actions.get(collection, {}).get(name)
-        if action is None or action.signature.collection != (ref is None) or step.id or step.pairs:
+        if action is None or action.collection != (ref is None) or step.id or step.pairs:
             raise fault("ResourceNotFound", segment=step.name[:100])
         self.only("POST")
         self.conditions()
@@ -355,7 +355,7 @@ class Resources:
         level = read_level(self.request.headers, None)
         kind = action.signature.direct or "Edm.String"
         context = {} if level == "none" else {"@odata.context": f"{self.request.base}$metadata#{kind}"}
-        body = {**context, "value": result.value}
+        body = {**context, "value": told(result.value, self.request.link)}
         return json_reply(body, kind=f"application/json; odata.metadata={level}")
 
 
