@@ -4,7 +4,7 @@ Those that steer a running server are in ``testing.commands``, those of actions 
 those of rows, tables and profiles in ``terminal.commands``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -58,8 +58,33 @@ def _config(**given: Any) -> Config:
         raise click.ClickException(str(error)) from None
 
 
+# The commands of the first page by what they are for, in the order in which one comes to them.
+_SECTIONS = {
+    "Work with any organisation, here or online": "auth data api tables actions mcp mirror collection",
+    "Run an organisation": "serve init seed certs token config version",
+    "Steer a running one in tests": "reset snapshot clock faults throttle requests",
+}
+
+
 class _Commands(click.Group):
-    """Says a failure in a line."""
+    """Says a failure in a line, and shows its commands by what they are for."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        left = dict(self.commands)
+        for title, names in _SECTIONS.items():
+            self._section(formatter, title, {name: left.pop(name) for name in names.split() if name in left})
+        if left:
+            self._section(formatter, "Others", left)
+
+    def _section(
+        self, formatter: click.HelpFormatter, title: str, commands: Mapping[str, click.Command]
+    ) -> None:
+        width = max(map(len, self.commands))
+        limit = formatter.width - 6 - width
+        with formatter.section(title):
+            formatter.write_dl(
+                [(f"{name:<{width}}", each.get_short_help_str(limit)) for name, each in commands.items()]
+            )
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -74,8 +99,12 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(version)s")
 def main() -> None:
-    """An organisation of your own that speaks the Dynamics 365 protocols."""
+    """An organisation of your own that speaks the Dynamics 365 protocols, and the client of any.
+
+    Begin with 'orgstead serve' and 'orgstead auth create --dev', or with 'orgstead auth create --url URL'.
+    """
 
 
 for each in (*TERMINAL, *COMMANDS, *ACTIONS):
@@ -124,7 +153,7 @@ def seed(accounts: int, contacts: int, seed_: int, **given: Any) -> None:
         _server().fill(organisation.engine, accounts, contacts, seed_, bar.update)
 
 
-@main.command()
+@main.command(short_help="Make the local certificate authority.")
 @_settings
 def certs(**given: Any) -> None:
     """Make the local certificate authority and print how to trust it."""

@@ -245,16 +245,13 @@ def test_the_status_of_a_message_is_asked_by_its_id(web: Web) -> None:
     exchange = Exchange(web)
     id = exchange.sent(forecasts("Q", 1))
     row = exchange.ended(id)
-    assert web.organisation is not None
-    engine = web.organisation.engine
-    with engine.store.read() as unit:
-        caller = load_caller(unit, engine.schema, application_id=CLIENT_ID)
-    assert caller is not None
     answers = {}
     for name in ("GetMessageStatus", "GetExecutionIdByMessageId"):
-        asked = Execute(name=f"DataManagement.{name}", parameters={"messageId": id.upper()})
-        (result,) = engine.run([asked], caller)
-        answers[name] = result.value
+        path = f"{ORIGIN}/data/DataManagementDefinitionGroups/Microsoft.Dynamics.DataEntities.{name}"
+        answer = web.call("POST", path, {"messageId": id.upper()})
+        assert answer.status == 200, answer.text
+        answers[name] = answer.json["value"]
+        assert web.call("POST", path, {"messageId": "nothing"}).status == 404
     execution = web.get(f"orgstead_dataexecutions({row['_executionid_value']})").json
     assert answers == {"GetMessageStatus": "Processed", "GetExecutionIdByMessageId": execution["name"]}
 
@@ -544,3 +541,125 @@ def test_a_recurring_export_runs_again_when_its_time_has_come(
         assert second not in (None, first)
         assert web.call("PATCH", path, {"isactive": False}).status == 204
         assert web.get(path).json["_systemjobid_value"] is None
+
+
+# -- how a data project has it -----------------------------------------------------------------------------------------
+def test_without_staging_rows_go_straight_to_their_table_and_only_wrong_ones_are_kept(web: Web) -> None:
+    exchange = Exchange(web, project={"skipstaging": True})
+    data = table(
+        ("R-0", "Current", "A", "2026-03-01", 1),
+        ("R-1", "Current", "A", "never", 1),
+        ("R-2", "Current", "A", "2026-03-01", 1),
+    )
+    id = exchange.sent(data)
+    row = exchange.ended(id)
+    assert NAMES[row["messagestatus"]] == "ProcessedWithErrors"
+    assert (row["recordcount"], row["errorcount"]) == (3, 1)
+    assert list(written(web, "R")) == ["R-0", "R-2"]
+    assert [each["rownumber"] for each in exchange.staging(row)] == [2]
+    assert exchange.became(exchange.sent(b"OTHER\r\n1\r\n")) == "PreProcessingError"
+
+
+def test_a_project_may_empty_an_entity_and_its_staging_before_it_writes(web: Web) -> None:
+    web.make("finops_legalentities", legalentityid="zap", name="Zap")
+    asked = f"entity={ENTITY.replace(' ', '%20')}&company=zap"
+    exchange = Exchange(web, project={"truncateentity": True, "truncatestaging": True})
+    first = exchange.ended(exchange.sent(forecasts("S", 3), asked))
+    kept = Exchange(web)
+    assert kept.became(kept.sent(forecasts("S-K", 1))) == "Processed"
+    second = exchange.ended(exchange.sent(forecasts("S", 1), asked))
+    assert [NAMES[row["messagestatus"]] for row in (first, second)] == ["Processed"] * 2
+    assert list(written(web, "S")) == ["S-0", "S-K-0"]
+    assert (exchange.staging(first), len(exchange.staging(second))) == ([], 1)
+
+
+def test_xml_goes_through_a_style_sheet_and_a_style_sheet_reads_no_file(web: Web) -> None:
+    sheet = """<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+    <xsl:template match="/"><Document><xsl:for-each select="//f"><F>
+    <FORECASTENTRYNUMBER><xsl:value-of select="@n"/></FORECASTENTRYNUMBER>
+    <FORECASTMODELID>Current</FORECASTMODELID><FORECASTSTARTDATE>2026-03-01</FORECASTSTARTDATE>
+    </F></xsl:for-each></Document></xsl:template></xsl:stylesheet>"""
+    exchange = Exchange(web, project={"sourceformat": 2, "xslt": sheet})
+    assert exchange.became(exchange.sent(b"<all><f n='T-1'/><f n='T-2'/></all>")) == "Processed"
+    assert list(written(web, "T")) == ["T-1", "T-2"]
+    reading = sheet.replace('select="//f"', "select=\"document('/etc/passwd')//*\"")
+    exchange = Exchange(web, project={"sourceformat": 2, "xslt": reading})
+    row = exchange.ended(exchange.sent(b"<all><f n='T-3'/></all>"))
+    assert NAMES[row["messagestatus"]] in ("PreProcessingError", "Processed")
+    assert "T-3" not in written(web, "T")
+    assert "root:" not in json.dumps(row)
+
+
+def zipped(*files: tuple[str, bytes]) -> bytes:
+    """An archive."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def entities_xml(count: int) -> bytes:
+    """An XML file whose entities would grow without bounds."""
+    steps = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(count))
+    return f'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY e0 "ha">{steps}]><d><f>&e{count};</f></d>'.encode()
+
+
+@pytest.mark.parametrize(
+    ("source", "data"),
+    [
+        (1, b"\x00" * 10_000),
+        (1, b"\xff" * 1000),
+        (1, b'"' + b"x" * 5_000_000),
+        (1, b"A" * 3_000_000),
+        (1, b",".join(b"C%d" % n for n in range(5000)) + b"\r\n1\r\n"),
+        (2, entities_xml(9)),
+        (2, b'<!DOCTYPE d SYSTEM "file:///etc/passwd"><d/>'),
+        (2, b"<d>" + b"<e>" * 5000),
+        (2, b"<d><F><FORECASTENTRYNUMBER>U-1"),
+        (3, b"not xml at all"),
+        (4, b"PK\x03\x04 no workbook"),
+        (4, zipped(("xl/workbook.xml", entities_xml(3)), ("[Content_Types].xml", b"<a/>"))),
+        (4, zipped(("a.txt", b"0" * 50_000_000))),
+    ],
+)
+def test_hostile_files_end_in_the_status_of_files_that_cannot_be_read(
+    web: Web, source: int, data: bytes
+) -> None:
+    exchange = Exchange(web, project={"sourceformat": source})
+    id = exchange.sent(data)
+    row = exchange.ended(id)
+    assert NAMES[row["messagestatus"]] == "PreProcessingError", row
+    (error,) = exchange.errors(id)
+    assert error["ErrorMessage"] == row["errormessage"]
+    assert web.get("WhoAmI").status == 200
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"PK",
+        zipped(("Manifest.xml", b"<a/>")),
+        zipped(("../../Manifest.xml", b"<a/>"), ("PackageHeader.xml", b"<a/>")),
+        zipped(("Manifest.xml", entities_xml(9)), ("PackageHeader.xml", entities_xml(9))),
+        zipped(("a.zip", zipped(("b", b"x"))), ("Manifest.xml", b"<a/>"), ("PackageHeader.xml", b"<a/>")),
+        zipped(*((f"f{n}", b"") for n in range(2000))),
+        zipped(("bomb", b"0" * 60_000_000)),
+    ],
+)
+def test_hostile_packages_end_likewise(web: Web, data: bytes) -> None:
+    exchange = Exchange(web, datasource=2)
+    id = exchange.sent(data, f"company={COMPANY}")
+    row = exchange.ended(id)
+    assert NAMES[row["messagestatus"]] == "PreProcessingError", row
+    assert exchange.errors(id)[0]["ErrorMessage"] == row["errormessage"]
+
+
+def test_what_spreadsheets_take_for_formulas_is_told_as_text(web: Web) -> None:
+    exchange = Exchange(web)
+    data = table(("=1+1", "Current", "@SUM(A1)", "never", 1))
+    id = exchange.sent(data)
+    assert exchange.became(id) == "PreProcessingError"
+    answer = exchange.ask("GET", f"errors/{id}")
+    assert '"\'=1+1"' in answer.text

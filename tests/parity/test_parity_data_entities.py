@@ -244,7 +244,9 @@ def test_pages_are_walked_by_their_links(feed: Feed) -> None:
         [],
     )
     while address:
-        page = feed.get(address, prefer="odata.maxpagesize=3").json
+        answer = feed.get(address, prefer="odata.maxpagesize=3")
+        assert answer.headers["preference-applied"] == "odata.maxpagesize=3"
+        page = answer.json
         seen += [row["CustomerAccount"] for row in page["value"]]
         sizes.append(len(page["value"]))
         address = page.get("@odata.nextLink")
@@ -485,3 +487,11 @@ def test_a_batch_goes_on_after_a_failure_when_that_is_preferred(feed: Feed) -> N
     parts = (part("GET", "Nope"), part("GET", "CustomersV3/$count"))
     assert "HTTP/1.1 200" not in batch(feed, *parts)
     assert "HTTP/1.1 200" in batch(feed, *parts, prefer="odata.continue-on-error")
+
+
+def test_the_status_of_a_message_is_an_action_of_definition_groups(feed: Feed) -> None:
+    action = f"DataManagementDefinitionGroups/{SPACE}GetMessageStatus"
+    status, said = why(feed.call("POST", action, {"messageId": str(uuid4())}))
+    assert status == 404
+    assert "message" in said.lower()
+    assert feed.call("POST", action, {}).status == 400

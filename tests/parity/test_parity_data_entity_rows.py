@@ -88,6 +88,15 @@ def test_an_entity_and_its_fields_are_one_request(web: Web, feed: Feed) -> None:
     assert feed.get("Wholes?$top=1").status == 200
 
 
+def test_what_is_enabled_goes_with_all_of_its_fields(web: Web, feed: Feed) -> None:
+    entity = map_table(web, "account", ACCOUNT, "Id", name="Goner", publiccollectionname="Goners")
+    assert enable(web, entity).status == 204
+    assert feed.get("Goners?$top=1").status == 200
+    assert web.call("DELETE", f"orgstead_dataentities({entity})").status == 204
+    assert feed.get("Goners").status == 404
+    assert web.get(f"orgstead_dataentityfields?$filter=_dataentityid_value eq {entity}").rows == []
+
+
 def test_relations_lead_from_entity_to_entity(web: Web, things: Feed) -> None:
     fields = [
         {"name": "Id", "columnname": "contactid", "kind": GUID},
@@ -301,6 +310,11 @@ def test_requests_are_limited_and_noted_as_those_of_other_services(web: Web) -> 
         refused = other.get("CustomersV3")
         assert int(refused.headers["retry-after"]) > 0
         assert refused.json["error"]["innererror"]["type"] == "RequestLimitExceeded"
+    rule = {"path": "/data/CustomersV3", "status": 503, "count": 1}
+    made = web.client.post(f"{ORIGIN}/_orgstead/faults", json=rule)
+    assert made.status_code < 300, made.text
+    injected = Feed(web).get("CustomersV3")
+    assert (injected.status, set(injected.json["error"])) == (503, {"code", "message", "innererror"})
     noted = web.client.get(f"{ORIGIN}/_orgstead/requests").json()["requests"]
     assert any(note["path"].startswith("/data/CustomersV3") for note in noted)
 

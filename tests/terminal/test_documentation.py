@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from orgstead.cli import main
 
@@ -45,3 +46,12 @@ def test_commands_in_the_documentation_are_commands(page: Path) -> None:
             command.make_parser(context).parse_args(list(words))
         except click.UsageError as error:
             pytest.fail(f"{page.name}: orgstead {line}: {error.message}")
+
+
+def test_the_first_page_shows_every_command_by_what_it_is_for() -> None:
+    shown = CliRunner().invoke(main, ["--help"], terminal_width=80).output
+    assert "Others:" not in shown
+    for name, command in main.commands.items():
+        (line,) = re.findall(rf"^  {name} +(.+)$", shown, re.MULTILINE)
+        assert not line.endswith("..."), f"{name} says more than fits: give it a short_help"
+        assert command.get_short_help_str(80) == line

@@ -10,9 +10,9 @@ import pytest
 from orgstead.app import Organisation, open_organisation
 from orgstead.config import Config
 from orgstead.engine.context import SYSTEM
-from orgstead.model.messages import Create, RetrieveMultiple
+from orgstead.model.messages import Create, Delete, RetrieveMultiple
 from orgstead.model.query import Query
-from orgstead.model.record import Record
+from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
 from orgstead.solutions.load import load_base
 from orgstead.store.open import open_store
@@ -113,6 +113,53 @@ def test_an_organisation_of_an_older_version_gets_what_has_been_added_and_keeps_
     organisation.close()
     again = open_organisation(config)
     assert again.engine.schema.version == version
+    again.close()
+
+
+def test_an_organisation_that_had_no_data_entities_gets_them_with_their_roles(config: Config) -> None:
+    organisation = open_organisation(config)
+    roles = organisation.engine.schema.tables["role"]
+    with organisation.engine.store.read() as unit:
+        (role,) = unit.find(roles, {"name": "Data management viewer"}, 1)
+    organisation.engine.run([Delete(ref=Ref("role", role))], SYSTEM)
+    organisation.close()
+    store = open_store(config.data, config.database_url)
+    with store.write() as unit:
+        now = store.load_schema()
+        gone = {name for name in now.tables if name.startswith(("finops_", "orgstead_dataentity"))}
+        while more := {
+            rel.referencing
+            for rel in now.one_to_many.values()
+            if rel.referenced in gone and rel.referencing not in gone
+        }:
+            gone |= more
+        users = now.tables["systemuser"]
+        columns = {name: each for name, each in users.columns.items() if name != "orgstead_company"}
+        older = now.evolve(
+            tables={
+                **dict.fromkeys(gone),
+                "systemuser": Table(
+                    **{name: getattr(users, name) for name in Table.__dataclass_fields__}
+                    | {"columns": columns}
+                ),
+            },
+            one_to_many={n: None for n, r in now.one_to_many.items() if gone & {r.referenced, r.referencing}},
+            entities=dict.fromkeys(now.entities),
+        )
+        unit.migrate(now, older)
+        unit.write_setting("base_digest", "that of an older version")
+    store.close()
+    again = open_organisation(config)
+    assert again.engine.schema.entities.keys() == now.entities.keys()
+    assert (
+        again.engine.schema.entities["CustomerV3"].fields.keys() == now.entities["CustomerV3"].fields.keys()
+    )
+    with again.engine.store.read() as unit:
+        (found,) = unit.find(roles, {"name": "Data management viewer"}, 1)
+        held = again.engine.schema.tables["roleprivileges"]
+        assert unit.find(held, {"roleid": found}, 1)
+    values = {"dataareaid": "dat", "customeraccount": "1"}
+    again.engine.run([Create(record=Record(table="finops_customer", values=values))], SYSTEM)
     again.close()
 
 

@@ -1,4 +1,4 @@
-"""The dynamics-web-api package on Node, against a live server over TLS: its scripts are in ``js/``."""
+"""The packages dynamics-web-api and @odata/client on Node, against a live server over TLS: scripts are in ``js``."""
 
 import subprocess
 from pathlib import Path

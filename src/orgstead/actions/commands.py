@@ -69,7 +69,7 @@ def _opened(given: Mapping[str, Any]) -> Target:
 
 @click.group("actions")
 def actions_() -> None:
-    """Actions on Dynamics 365 or Orgstead, the same that agents are given."""
+    """Actions, the same that agents are given."""
 
 
 @actions_.command("list")
@@ -160,7 +160,7 @@ def _argument(action: Action[Any, Any], text: str) -> tuple[str, Any]:
         return name, value
 
 
-@click.command("mcp")
+@click.command("mcp", short_help="Give the actions to agents over MCP.")
 @_connected
 @click.option(
     "--allow",

@@ -117,6 +117,18 @@ class Hooks:
             if each.event == event and each.applies(table)
         )
 
+    def found(self, stage: Stage, table: Table, event: Event) -> tuple[Callable[[Call, Change], None], ...]:
+        """Our own rules that run at a stage, in order of rank and registration."""
+        key = (table, event, stage)
+        found = self._found.get(key)
+        if found is None:
+            if len(self._found) > 4096:
+                self._found.clear()
+            found = self._found[key] = tuple(
+                h.run for h in self._hooks if h.event == event and h.stage == stage and h.applies(table)
+            )
+        return found
+
     def run(self, stage: Stage, call: Call, change: Change) -> None:
         """Run the hooks of this stage, in order of rank and registration, and the steps that users registered."""
         steps = call.steps.of(call.schema)
@@ -126,18 +138,7 @@ class Hooks:
         if stage == BEFORE_CHECKS:
             # Our own rules come after the checks.
             return
-        key = (change.table, change.event, stage)
-        found = self._found.get(key)
-        if found is None:
-            if len(self._found) > 4096:
-                self._found.clear()
-            found = tuple(
-                h.run
-                for h in self._hooks
-                if h.event == change.event and h.stage == stage and h.applies(change.table)
-            )
-            self._found[key] = found
-        for run in found:
+        for run in self.found(stage, change.table, change.event):
             run(call, change)
         if stepped and stage == DONE:
             _pass(stage, call, change)

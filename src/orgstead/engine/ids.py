@@ -7,7 +7,7 @@ import os
 import threading
 import time
 
-__all__ = ["NO_ID", "new_id"]
+__all__ = ["NO_ID", "new_id", "new_ids"]
 
 # .NET's Guid.Empty: an id that nobody has set.
 NO_ID = "00000000-0000-0000-0000-000000000000"
@@ -33,6 +33,20 @@ def new_id() -> str:
         tail = _tails.pop()
     milliseconds, high, low = stamp >> 26, 0x7000 | (stamp >> 14 & 0xFFF), 0x8000 | (stamp & 0x3FFF)
     return f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-{high:04x}-{low:04x}-{tail}"
+
+
+def new_ids(count: int) -> list[str]:
+    """So many GUIDs in order, each greater than every one that this process made before."""
+    global _last
+    with _lock:
+        first = max(_last + 1, (time.time_ns() << 26) // 1_000_000)
+        _last = first + count - 1
+    tails = os.urandom(TAIL * count).hex("-", TAIL).split("-") if count else []
+    made: list[str] = []
+    for stamp, tail in enumerate(tails, first):
+        milliseconds, high, low = stamp >> 26, 0x7000 | (stamp >> 14 & 0xFFF), 0x8000 | (stamp & 0x3FFF)
+        made.append(f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-{high:04x}-{low:04x}-{tail}")
+    return made
 
 
 # A forked process draws its own.

@@ -52,6 +52,9 @@ class UnitOfWork(Protocol):
     def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows. Columns left out are null. All rows need not have the same columns."""
 
+    def add(self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add many rows that have values, or null, in the same columns."""
+
     def update(self, table: Table, id: str, values: Mapping[str, Any]) -> bool:
         """Set columns of one row; False when it is not there."""
 
@@ -59,6 +62,17 @@ class UnitOfWork(Protocol):
         self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     ) -> list[str | None]:
         """For each of many tuples of values of these columns, none of them null, the id of a row that has them."""
+
+    def update_range(
+        self,
+        table: Table,
+        values: Mapping[str, Any],
+        where: Mapping[str, Any],
+        over: str,
+        first: int,
+        last: int,
+    ) -> int:
+        """Set columns of all rows with the values ``where`` and a number from ``first`` to ``last`` in ``over``."""
 
     def update_many(self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Set these columns of many rows, each given by its id and then its values."""

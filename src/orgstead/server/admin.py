@@ -47,7 +47,11 @@ class Admin:
 
     def _front(self, origin: str) -> Answer:
         config = self._config
-        rows = [("Web API", f"{origin}/api/data/v9.2/"), ("Authority", f"{origin}/{config.tenant_id}")]
+        rows = [
+            ("Web API", f"{origin}/api/data/v9.2/"),
+            ("Data entities", f"{origin}/data"),
+            ("Authority", f"{origin}/{config.tenant_id}"),
+        ]
         if config.dev:
             rows += [
                 ("Client id", CLIENT_ID),

@@ -25,12 +25,12 @@ from orgstead.server.visits import LEFT, Visit
 from orgstead.wire.finops.decode import decode
 from orgstead.wire.finops.descriptions import describe
 from orgstead.wire.finops.errors import failure
-from orgstead.wire.finops.names import Names
+from orgstead.wire.finops.names import NAMESPACE, Names
 from orgstead.wire.finops.request import Request
 from orgstead.wire.odatav4.batch import Part
 from orgstead.wire.odatav4.reply import Operation, Reply
 
-__all__ = ["FinanceDoor", "FinanceOperations"]
+__all__ = ["FinanceDoor", "FinanceOperations", "is_finance"]
 
 log = structlog.get_logger()
 
@@ -38,6 +38,12 @@ DATA, METADATA = "/data", "/metadata"
 COMMON = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))
 # Headers of a batch that hold for the requests in it.
 INHERITED = frozenset({"accept", "odata-maxversion", "odata-version"})
+
+
+def is_finance(path: str) -> bool:
+    """Whether a path is one of data entities: its first word in any case, what follows in its own."""
+    head = path[1:].partition("/")[0].lower()
+    return path.startswith("/") and f"/{head}" in (DATA, METADATA)
 
 
 class FinanceOperations(Operations[Request]):
@@ -90,7 +96,8 @@ class FinanceOperations(Operations[Request]):
         if collection.startswith("$") and collection[1:] in request.pending:
             collection = request.pending[collection[1:]][1]
         entity = self._names.entities.get(collection)
-        target = entity.target if entity is not None else None
+        # An action writes no row of its data entity.
+        target = entity.target if entity is not None and NAMESPACE not in request.path else None
         return failure(error, method=request.method, address=request.address, target=target)
 
     def part_of(self, part: Part, batch: Request, pending: Mapping[str, tuple[int, str]]) -> Request:
@@ -123,9 +130,8 @@ class FinanceDoor:
         self._operations = operations
 
     def owns(self, path: str) -> bool:
-        """Whether a request to this path comes here: the first word of it in any case, what follows in its own."""
-        head = path[1:].partition("/")[0].lower()
-        return path.startswith("/") and f"/{head}" in (DATA, METADATA)
+        """Whether a request to this path comes here."""
+        return is_finance(path)
 
     async def answer(
         self,

@@ -231,28 +231,29 @@ class SQLiteUnit(BaseUnit):
 
     def insert_many(self, table: Table, line: Line, rows: Sequence[Sequence[Any]]) -> None:
         """Add rows of the same columns."""
-        try:
-            self._connection.executemany(line.sql, rows)
-        except apsw.ConstraintError as error:
-            raise _taken(error, (table,)) from error
+        self._change_each(table, line.sql, rows)
 
     def find_many(
         self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     ) -> list[str | None]:
         """The id of a row for each tuple of values: there is nobody to save round trips to."""
-        sql = self.statements.find(table, tuple((name, True) for name in columns), False)
         encode = [self.statements.encoder(table.columns[name]) for name in columns]
-        execute = self._connection.execute
-        found: list[str | None] = []
-        for row in rows:
-            values = [v if e is None else e(v) for e, v in zip(encode, row, strict=True)]
-            found.append(next((id for (id,) in execute(sql, (*values, 1))), None))
+        line = [
+            [*(e(v) if e else v for e, v in zip(encode, row, strict=True)), n] for n, row in enumerate(rows)
+        ]
+        found: list[str | None] = [None] * len(rows)
+        sql = self.statements.find_many(table, tuple(columns))
+        for place, id in self._connection.executemany(sql, line):
+            found[place] = id
         return found
 
     def change_many(self, table: Table, names: tuple[str, ...], lines: Sequence[Sequence[Any]]) -> None:
         """Set SQL columns of many rows."""
+        self._change_each(table, self.statements.update(table, names), lines)
+
+    def _change_each(self, table: Table, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         try:
-            self._connection.executemany(self.statements.update(table, names), lines)
+            self._connection.executemany(sql, rows)
         except apsw.ConstraintError as error:
             raise _taken(error, (table,)) from error
 

@@ -52,6 +52,12 @@ class Statements:
             lambda plan, wide, limited: compile_count(plan, dialect, wide, limited)
         )
         self.line: Callable[[Table, tuple[str, ...]], Line] = lru_cache(maxsize=4096)(self._line)
+        self.nullable: Callable[[Table, tuple[str, ...]], Line] = lru_cache(maxsize=1024)(
+            lambda table, names: self._line(table, names, nullable=True)
+        )
+        self.find_many: Callable[[Table, tuple[str, ...]], str] = lru_cache(maxsize=256)(self._find_many)
+        self.update_range: Callable[[Table, tuple[str, ...], tuple[str, ...], str], str]
+        self.update_range = lru_cache(maxsize=256)(self._update_range)
         self.update: Callable[[Table, tuple[str, ...]], str] = lru_cache(maxsize=4096)(self._update)
         self.look: Callable[[Table, tuple[str, ...] | None, bool], Look]
         self.look = lru_cache(maxsize=4096)(self._look)
@@ -96,8 +102,8 @@ class Statements:
             return [(column.name, id), (column.name + TABLE_SUFFIX, table)]
         return [(column.name, value if encode is None or value is None else encode(value))]
 
-    def _line(self, table: Table, names: tuple[str, ...]) -> Line:
-        """The insertion of new rows with values, none of them null, in these columns.
+    def _line(self, table: Table, names: tuple[str, ...], *, nullable: bool = False) -> Line:
+        """The insertion of new rows with values in these columns, none of them null unless they are ``nullable``.
 
         What encodes them is written out as one expression, because a load of many rows spends most of its time here.
         """
@@ -110,6 +116,8 @@ class Statements:
             if encode is not None:
                 scope[f"e{index}"] = encode
             wrapped = "{}" if encode is None else f"e{index}({{}})"
+            if nullable and encode is not None:
+                wrapped = f"(None if {value} is None else e{index}({{}}))"
             parts.append(name)
             if not column.is_lookup:
                 values.append(wrapped.format(value))
@@ -147,6 +155,17 @@ class Statements:
         *places, last = self._typed(table, *names, table.primary_id)
         sets = ", ".join(f"{quoted(name)} = {place}" for name, place in zip(names, places, strict=True))
         return f"UPDATE {quoted(table.logical_name)} SET {sets} WHERE {quoted(table.primary_id)} = {last}"
+
+    def _update_range(self, table: Table, sets: tuple[str, ...], same: tuple[str, ...], over: str) -> str:
+        places = self._typed(table, *sets, *same, over, over)
+        changes = ", ".join(
+            f"{quoted(name)} = {place}" for name, place in zip(sets, places[: len(sets)], strict=True)
+        )
+        conditions = [
+            f"{quoted(name)} = {place}" for name, place in zip(same, places[len(sets) : -2], strict=True)
+        ]
+        conditions.append(f"{quoted(over)} BETWEEN {places[-2]} AND {places[-1]}")
+        return f"UPDATE {quoted(table.logical_name)} SET {changes} WHERE {' AND '.join(conditions)}"
 
     def _look(self, table: Table, names: tuple[str, ...] | None, locked: bool) -> Look:
         columns = kept(table)
@@ -208,6 +227,14 @@ class Statements:
             f"SELECT {quoted(table.primary_id)} FROM {quoted(table.logical_name)} "
             f"WHERE {' AND '.join(conditions) or 'TRUE'} LIMIT {self.dialect.placeholder(number + 1)}"
         )
+
+    def _find_many(self, table: Table, names: tuple[str, ...]) -> str:
+        """The place of what is looked for, which is the last parameter, and the id of a row that is it."""
+        same = " AND ".join(
+            f"{quoted(name)} = {place}" for name, place in zip(names, self._typed(table, *names), strict=True)
+        )
+        place = self.dialect.placeholder(len(names) + 1)
+        return f"SELECT {place}, {quoted(table.primary_id)} FROM {quoted(table.logical_name)} WHERE {same}"
 
     def _delete(self, table: Table) -> tuple[str, Convert]:
         key = table.columns[table.primary_id]

@@ -106,6 +106,39 @@ class BaseUnit:
             else:
                 self.insert_many(table, line, [line.encode(*each) for each in lines])
 
+    def add(self, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add many rows with the same columns."""
+        if rows:
+            line = self.statements.nullable(table, tuple(columns))
+            self.insert_many(table, line, [line.encode(*row) for row in rows])
+
+    def update_range(
+        self,
+        table: Table,
+        values: Mapping[str, Any],
+        where: Mapping[str, Any],
+        over: str,
+        first: int,
+        last: int,
+    ) -> int:
+        """Set columns of the rows in a range."""
+        sets = [
+            each
+            for name, value in values.items()
+            for each in self.statements.written(table.columns[name], value)
+        ]
+        same = [
+            each
+            for name, value in where.items()
+            for each in self.statements.found(table.columns[name], value)
+        ]
+        encode = self.statements.encoder(table.columns[over])
+        ends = [first, last] if encode is None else [encode(first), encode(last)]
+        sql = self.statements.update_range(
+            table, tuple(name for name, _ in sets), tuple(name for name, _ in same), over
+        )
+        return self.change(sql, [*(each for _, each in sets), *(each for _, each in same), *ends], table)
+
     def update(self, table: Table, id: str, values: Mapping[str, Any]) -> bool:
         """Set columns of a row."""
         names: list[str] = []

@@ -1,5 +1,6 @@
 """Rows as an aligned table: the first rows settle the widths, the rest follows as it comes."""
 
+import re
 import shutil
 import sys
 import unicodedata
@@ -10,12 +11,13 @@ from typing import Any
 
 import click
 
-__all__ = ["one_line", "pairs", "settled", "write_table"]
+__all__ = ["Amount", "one_line", "pairs", "settled", "write_table"]
 
 # So many rows settle the widths of the columns, and which columns there are.
 SETTLE = 200
 WIDEST = 60
 NARROWEST = 8
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Row = Mapping[str, Any]
 
@@ -54,7 +56,11 @@ def write_table(rows: Iterator[Row], columns: Sequence[str] | None, text: Callab
     widths = [max(_width(name), *(_width(row[place]) for row in shown)) for place, name in enumerate(head)]
     narrow = sys.stdout.isatty()
     if narrow:
-        widths = _fitted(widths, shutil.get_terminal_size().columns)
+        least = [
+            max([min(NARROWEST, width), *(_width(text) for text in texts if name in right or _is_id(text))])
+            for name, width, texts in zip(head, widths, zip(*shown, strict=True), strict=True)
+        ]
+        widths = _fitted(widths, shutil.get_terminal_size().columns, least)
     write = sys.stdout.write
     write(_joined(head, head, widths, right, narrow))
     write("  ".join("-" * width for width in widths) + "\n")
@@ -62,8 +68,20 @@ def write_table(rows: Iterator[Row], columns: Sequence[str] | None, text: Callab
         write(_joined([one_line(text(row.get(name))) for name in head], head, widths, right, narrow))
 
 
+class Amount(str):
+    """A number as people read it."""
+
+    __slots__ = ()
+
+
 def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool))
+    return value is None or (
+        isinstance(value, int | float | Decimal | Amount) and not isinstance(value, bool)
+    )
+
+
+def _is_id(text: str) -> bool:
+    return not text or _ID.fullmatch(text) is not None
 
 
 def one_line(text: str) -> str:
@@ -86,11 +104,17 @@ def _width(text: str) -> int:
     )
 
 
-def _fitted(widths: Sequence[int], room: int) -> list[int]:
-    """Narrower columns where a terminal is too narrow: the widest give first."""
-    made = [min(width, max(WIDEST, room // 2)) for width in widths]
-    while sum(made) + 2 * (len(made) - 1) > room and max(made) > NARROWEST:
-        made[made.index(max(made))] -= 1
+def _fitted(widths: Sequence[int], room: int, least: Sequence[int]) -> list[int]:
+    """Narrower columns where a terminal is too narrow: the widest give first, none below its least width.
+
+    Half an id is none, and half a number is another one: such columns do not fit, rather than lie.
+    """
+    made = [max(min(width, WIDEST, room // 2), few) for width, few in zip(widths, least, strict=True)]
+    while sum(made) + 2 * (len(made) - 1) > room:
+        giving = [place for place in range(len(made)) if made[place] > least[place]]
+        if not giving:
+            break
+        made[max(giving, key=lambda place: made[place])] -= 1
     return made
 
 

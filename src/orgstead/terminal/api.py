@@ -58,7 +58,7 @@ def list_(client: Client, kind: str | None, table: str | None, search: str | Non
 @json_option
 @connected
 def describe(client: Client, name: str, as_json: bool) -> None:
-    """Say what an action or function takes and answers."""
+    """Say what an action or function takes."""
     known = read_operations(client)
     found = known.named(name)
     told = [_described(known, each) for each in found]
@@ -129,7 +129,7 @@ def invoke(
     source: str | None,
     as_json: bool,
 ) -> None:
-    """Call an action or a function, and print what it answers.
+    """Call an action or function, and print its answer.
 
     \b
     orgstead api invoke WhoAmI
@@ -214,7 +214,9 @@ def request(
     include: bool,
     as_json: bool,
 ) -> None:
-    """Send a request to a PATH below the Web API, or from the host on when it begins with a slash.
+    """Send any request.
+
+    PATH is below the Web API, or begins with a slash and is below the host.
 
     \b
     orgstead api request GET 'accounts?$select=name&$top=3'

@@ -45,7 +45,7 @@ def select(name: str) -> None:
 @auth.command("remove")
 @click.argument("name")
 def remove(name: str) -> None:
-    """Forget a profile, its secrets and its sign-in."""
+    """Forget a profile, and its secrets."""
     Profiles().remove(name)
     say(f"Profile {name} is gone.")
 

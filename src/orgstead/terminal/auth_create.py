@@ -76,14 +76,14 @@ def create(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Sign in to an organisation, and keep how as a profile, which is then selected.
+    """Sign in to an organisation, and keep how as a profile.
 
     \b
     orgstead auth create --url https://org12345.crm.dynamics.com
     orgstead auth create --url https://org12345.crm.dynamics.com --client-id ID --client-secret -
     orgstead auth create --url http://localhost:5365 --dev
 
-    Secrets and refresh tokens are kept encrypted; what is not given is asked for.
+    The profile is then selected. Secrets and refresh tokens are kept encrypted.
     """
     kind = _kind(connection_string, given)
     if connection_string:

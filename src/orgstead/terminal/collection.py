@@ -20,7 +20,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MAKERS: Mapping[str, Callable[..., Mapping[str, Any]]] = {"postman": postman, "insomnia": insomnia}
 
 
-@click.command("collection", cls=Verb)
+@click.command("collection", cls=Verb, short_help="Make a collection for Postman or Insomnia.")
 @click.option(
     "--format",
     "kind",

@@ -40,7 +40,7 @@ def _pointed(client: Client, text: str) -> Ref:
 def upload(
     client: Client, table: str, key: str, column: str, file: Path, file_name: str | None, as_json: bool
 ) -> None:
-    """Put a file into a file or image column of a row."""
+    """Put a file into a file or image column."""
     size = client.files.upload(
         _ref(client, table, key, column), column, file, file_name=file_name or file.name
     )
@@ -69,7 +69,9 @@ def download(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Put the file of a file or image column into FILE, or for - on standard output.
+    """Save the file of a file or image column.
+
+    It goes into FILE, or for - on standard output.
 
     Without FILE it lands here under the name that it was uploaded with. A download that was interrupted goes on.
     """
@@ -104,7 +106,9 @@ def _own_name(client: Client, row: Ref, column: str) -> str:
 @click.argument("rows", nargs=-1, required=True, metavar="TABLE:ID...")
 @connected
 def associate(client: Client, table: str, key: str, relationship: str, rows: tuple[str, ...]) -> None:
-    """Relate rows to a row, by a navigation property of its table that leads to many.
+    """Relate rows to a row by a navigation property.
+
+    The property leads to many: 'orgstead tables relationships TABLE' lists them.
 
     \b
     orgstead data associate account ID contact_customer_accounts contact:ID

@@ -21,10 +21,10 @@ from orgstead.terminal.values import Typing
 __all__ = ["show"]
 
 UNASKED = 100
-MAX_PAGE = 5000
+MAX_PAGE, WHOLE_ROWS = 5000, 500
 MAX_FETCH = 1_000_000
 # What a table shows of rows whose columns nobody named.
-FEW = ("statecode", "statuscode", "createdon", "modifiedon")
+FEW = ("statecode", "createdon")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def query(
     form: str,
     **given: Any,
 ) -> None:
-    """Print rows of a table, or of a query in FetchXML or SQL.
+    """Print rows: of a table, or of FetchXML or SQL.
 
     \b
     orgstead data query account --select name,revenue --filter "revenue gt 100000" --orderby "revenue desc"
@@ -140,7 +140,7 @@ def _table(
     if not select and not expand and form == "table":
         select = [each for each in (shape.title, *FEW, shape.key) if each is not None and each in shape.types]
         if sys.stdout.isatty():
-            say(f"(Some columns; --select picks others of 'orgstead tables columns {shape.name}'.)")
+            say(f"(A few columns: --select picks, 'orgstead tables columns {shape.name}' lists them.)")
     made = _built(client, shape.name, where, given)
     made = made.select(*(wire_name(each, shape.types) for each in select))
     for each in expand:
@@ -160,8 +160,10 @@ def _built(client: Client, table: str, where: str | None, given: Mapping[str, An
         made = made.where(raw(where))
     if given["orderby"]:
         made = made.order_by(*split_names(given["orderby"]))
-    if given["page_size"]:
-        made = made.page_size(given["page_size"])
+    # Rows with all of their columns are large, and two pages of them are held at a time.
+    size = given["page_size"] or (None if given["select"] else WHOLE_ROWS)
+    if size:
+        made = made.page_size(size)
     return made
 
 
@@ -221,9 +223,9 @@ def get(
     annotations: bool,
     as_json: bool,
 ) -> None:
-    """Print a row by its id, or by an alternate key as column=value[,column=value].
+    """Print one row by its id or an alternate key.
 
-    Columns without a value are left out, but for those that were selected.
+    An alternate key is column=value[,column=value]. Columns without a value are left out, unless selected.
     """
     typing = Typing(client, table)
     if formatted is None:
@@ -264,7 +266,7 @@ def show(
 @json_option
 @connected
 def count(client: Client, table: str, where: str | None, as_json: bool) -> None:
-    """Print how many rows a table has, or how many fulfil a condition."""
+    """Count the rows of a table, or of a condition."""
     asked = client.query(table)
     number = (asked.where(raw(where)) if where else asked).count()
     if as_json:

@@ -93,7 +93,9 @@ def update(
     returning: bool,
     as_json: bool,
 ) -> None:
-    """Change columns of a row that is there: by its id, or an alternate key as column=value[,column=value].
+    """Change columns of a row that is there.
+
+    KEY is its id, or an alternate key as column=value[,column=value].
 
     \b
     orgstead data update account ID revenue=150000 primarycontactid=contact:ID
@@ -120,7 +122,10 @@ def update(
 def upsert(
     client: Client, table: str, key: str, columns: tuple[str, ...], source: str | None, as_json: bool
 ) -> None:
-    """Change the row of an id or alternate key, or make it when there is none; print its id."""
+    """Change a row, or make it when there is none.
+
+    KEY is its id, or an alternate key as column=value[,column=value]. The id is printed.
+    """
     typing = Typing(client, table)
     found = typing.key(key)
     made = client.records.upsert(table, found, _row(typing, columns, source))
@@ -150,7 +155,10 @@ def delete(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Delete a row by its id or alternate key, or all rows that fulfil a condition."""
+    """Delete one row, or all of a condition.
+
+    KEY is its id, or an alternate key as column=value[,column=value].
+    """
     if (key is None) == (where is None):
         raise click.UsageError("Give the key of one row, or --filter.")
     if where is not None:

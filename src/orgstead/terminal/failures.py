@@ -91,6 +91,8 @@ def failure_of(error: Exception, *, as_json: bool) -> Failure:
             return Failure(f"Not signed in: {error}", code=code, hint=hint, more=more, as_json=as_json)
         case TransportError():
             hint = "Is the address right, and the server running?"
+            if "://localhost" in str(error):
+                hint += " 'orgstead serve' starts one here."
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 hint = (
                     "Who signed the certificate is not trusted here: 'orgstead auth create --ca FILE' trusts "

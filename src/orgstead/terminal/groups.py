@@ -46,17 +46,17 @@ class Verbs(click.Group):
 
 @click.group(cls=Verbs)
 def auth() -> None:
-    """Profiles: which organisations, and as whom."""
+    """Profiles: where to connect, and as whom."""
 
 
 @click.group(cls=Verbs)
 def data() -> None:
-    """Rows of any table: query, get, create, update, upsert, delete."""
+    """Rows of any table, one or many."""
 
 
 @click.group(cls=Verbs)
 def api() -> None:
-    """Actions and functions of the service, and requests of any kind."""
+    """Actions, functions, and any request."""
 
 
 @click.group(cls=Verbs)

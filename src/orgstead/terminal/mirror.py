@@ -15,7 +15,7 @@ __all__ = ["mirror_"]
 PATIENT = Retry(budget=600.0)
 
 
-@click.command("mirror", cls=Verb)
+@click.command("mirror", cls=Verb, short_help="Take over definitions and rows of an organisation.")
 @click.option("--from", "source", metavar="URL|PROFILE", required=True, help="The organisation to take from.")
 @click.option("--to", "into", metavar="URL|PROFILE", required=True, help="The organisation to write into.")
 @click.option("--tables", metavar="NAMES", help="Take the definitions of these tables.")

@@ -1,10 +1,12 @@
 """Records as they are printed: as the wire has them for JSON, flat and by plain names for tables and CSV."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from xml.etree import ElementTree
 
 from orgstead.client import Expand, Record
+from orgstead.terminal.aligned import Amount
 
 __all__ = ["as_flat", "fetch_columns", "flat_columns", "plain_name", "wire_name", "wire_row"]
 
@@ -45,7 +47,9 @@ def as_flat(
     expanded = {each.navigation: each for each in expand}
     made: dict[str, Any] = {}
     for name in record:
-        value = texts[name] if name in texts else record[name]
+        value = record[name]
+        if name in texts:
+            value = _read(texts[name], value)
         if name in expanded and value is None:
             made.update({f"{name}.{plain_name(column)}": None for column in expanded[name].select})
         elif isinstance(value, Record):
@@ -65,6 +69,12 @@ def as_flat(
         return made
     own = {plain_name(each): made.get(plain_name(each)) for each in select}
     return {**own, **{name: each for name, each in made.items() if name.partition(".")[0] in expanded}}
+
+
+def _read(text: str, value: Any) -> str:
+    """A formatted value: one of a number, and not of a choice, is a number as people read it."""
+    counted = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return Amount(text) if counted and not any(each.isalpha() for each in text) else text
 
 
 def flat_columns(select: Sequence[str], expand: Sequence[Expand]) -> list[str] | None:

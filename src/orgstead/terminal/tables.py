@@ -56,7 +56,7 @@ def list_(client: Client, custom: bool, search: str | None, form: str) -> None:
 @json_option
 @connected
 def describe(client: Client, table: str, as_json: bool) -> None:
-    """Say what a table is, and what columns, keys and relationships it has."""
+    """Describe a table with its columns and keys."""
     name = client.tables.shape(table).name
     told = _table(client.tables.get(name))
     columns = [_column(each) for each in sorted(client.tables.columns(name), key=lambda each: each.name)]
@@ -105,7 +105,7 @@ def columns(
 @forms
 @connected
 def choices(client: Client, table: str, column: str, form: str) -> None:
-    """List what a column of choices, a state or a status reason may be."""
+    """List what a column of choices may be."""
     found = client.choices.of_column(client.tables.shape(table).name, column)
     rows = ({"value": value, "label": label} for value, label in found.items())
     write_rows(rows, form=form, columns=("value", "label"))
@@ -149,7 +149,10 @@ def _relationships(client: Client, table: str) -> list[dict[str, Any]]:
 @forms
 @connected
 def relationships(client: Client, table: str, kind: str | None, search: str | None, form: str) -> None:
-    """List the relationships of a table, with the navigation properties that --expand and associate take."""
+    """List relationships and navigation properties.
+
+    A navigation property is what --expand and 'orgstead data associate' take.
+    """
     rows = (
         each
         for each in _relationships(client, client.tables.shape(table).name)

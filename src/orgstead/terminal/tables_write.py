@@ -48,7 +48,9 @@ def _spec(text: str) -> tuple[str, str, str]:
 @json_option
 @connected
 def create(client: Client, schema_name: str, columns: tuple[str, ...], as_json: bool, **given: Any) -> None:
-    """Make a table, whose name begins with the prefix of a publisher.
+    """Make a table.
+
+    Its name and those of its columns begin with the prefix of a publisher.
 
     \b
     orgstead tables create new_Boat new_Length:decimal "new_Colour:choice=Red|Blue" new_Owner:lookup=account
@@ -171,7 +173,10 @@ def add_key(
     solution: str | None,
     as_json: bool,
 ) -> None:
-    """Make an alternate key of columns; online its index is built in the background."""
+    """Make an alternate key.
+
+    Online its index is built in the background: 'orgstead tables keys' says when it finds rows.
+    """
     name = client.tables.shape(table).name
     client.tables.add_key(name, schema_name, columns, solution=solution)
     if as_json:

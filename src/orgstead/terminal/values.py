@@ -93,7 +93,12 @@ class Typing:
     def key(self, text: str) -> str | dict[str, Any]:
         """An id, or the columns of an alternate key: ``accountnumber=A1,name=Contoso``."""
         if "=" not in text:
-            return guid(text)
+            try:
+                return guid(text)
+            except ConfigurationError:
+                raise click.UsageError(
+                    f"{text[:60]!r} is no id, and no column=value of an alternate key."
+                ) from None
         found: dict[str, Any] = {}
         for pair in _NEXT_PAIR.split(text):
             name, value = split_pair(pair)

@@ -56,7 +56,7 @@ def _call(
         click.echo(text)
 
 
-@click.command()
+@click.command(short_help="Take a running server back to its start.")
 @click.option("--snapshot", default="start", show_default=True, help="The state to go back to.")
 @_server
 def reset(snapshot: str, **server: Any) -> None:

@@ -82,7 +82,9 @@ def run_again(call: Call) -> Mapping[str, Any]:
         )  # fmt: skip
     payload: dict[str, Any] = {"message": id}
     if again and execution is not None:
-        payload["again"] = {"phase": "write", "execution": execution, "at": 0, "row": 0, "planned": True}
+        at = {"phase": "write", "execution": execution, "at": 0, "row": 0, "planned": True}
+        # What was emptied for the first time is not emptied again.
+        payload["again"] = {**at, "again": True, "truncated": True}
         show_execution(call, execution, dm.Execution.Executing, completedon=None, errormessage=None)
     job = enqueue(call, KIND, f"Data message again: {row['name']}"[:250], payload, lane=LANE)
     status = dm.Message.Processing if again else dm.Message.Enqueued

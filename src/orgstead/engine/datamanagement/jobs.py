@@ -78,7 +78,7 @@ def project_entities(call: Call, project_id: str) -> list[dict[str, Any]]:
 
 COLUMNS = (
     "orgstead_dataprojectentityid", "entityname", "sourceformat", "executionunit", "level", "sequence", "fieldmapping",
-    "xslt", "truncatestaging", "truncateentity", "refreshtype", "posttargetprocess", "exportedversion",
+    "xslt", "skipstaging", "truncatestaging", "truncateentity", "refreshtype", "posttargetprocess", "exportedversion",
 )  # fmt: skip
 
 

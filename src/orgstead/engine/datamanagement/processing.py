@@ -5,7 +5,7 @@ lost wherever a process dies. https://learn.microsoft.com/dynamics365/fin-ops-co
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from orgstead.engine.datamanagement.executions import (
     begin_execution,
@@ -15,15 +15,13 @@ from orgstead.engine.datamanagement.executions import (
     show_execution,
     summary,
 )
-from orgstead.engine.datamanagement.formats import BY_NAME, FORMATS, find_entity, mapping
+from orgstead.engine.datamanagement.formats import BY_NAME, find_entity
 from orgstead.engine.datamanagement.jobs import project_entities
 from orgstead.engine.datamanagement.messages import KIND, message_content, show_message
-from orgstead.engine.datamanagement.staging import mark_done, mark_wrong, stage, staged_rows
-from orgstead.engine.datamanagement.target import transfer
-from orgstead.engine.datamanagement.values import Fields
-from orgstead.engine.handlers.rows import Writing
+from orgstead.engine.datamanagement.parts import ABOUT_FILES, CHUNK, settings_of, source_of, status_of
+from orgstead.engine.datamanagement.staging import forget, stage
+from orgstead.engine.datamanagement.writing import write_chunk
 from orgstead.engine.jobs import CANCELED, SUCCEEDED, Task, kind
-from orgstead.engine.ports import DataSource
 from orgstead.engine.registry import Call
 from orgstead.errors import Fault, fault
 from orgstead.model import datamanagement as dm
@@ -32,15 +30,9 @@ from orgstead.model.record import Ref
 
 __all__ = ["process_message"]
 
-# Rows of a piece: others wait for their turn to write meanwhile.
-CHUNK = 2000
 # The type of system jobs that import data.
 IMPORT = 5
-# Faults that are about the file, and not about who sends it or about us.
-ABOUT_FILES = frozenset({
-    "DataFileMalformed", "DataFileEmpty", "DataFileEncoding", "DataFileColumns", "DataFileTooLarge",
-    "DataFormatUnsupported", "DataPackageInvalid", "DataTransformFailed", "DataJobEntity",
-})  # fmt: skip
+MAX_EXECUTIONS = 10_000
 ENDED = frozenset({
     dm.Message.Processed, dm.Message.PreProcessingError, dm.Message.ProcessedWithErrors,
     dm.Message.PostProcessingFailed,
@@ -86,7 +78,7 @@ def process_message(call: Call, task: Task) -> Any:
             raise
         return _refuse(call, id, at, error)
     if at["phase"] == "write":
-        return _write(call, id, message, at)
+        return write_chunk(call, id, message, at)
     return _finish(call, id, at)
 
 
@@ -162,12 +154,20 @@ def _stage(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
         return _staged(call, id, at, entities)
     part = entities[at["at"]]
     own = part["orgstead_dataexecutionentityid"]
-    source, fields = _source(call, id, message, part)
+    source, fields = source_of(call, id, message, part)
     if not at["row"]:
         show_entity(call, own, stagingstatus=int(dm.Execution.Executing), startedon=call.now)
-    columns, rows = call.data_files.read(source, at["row"], CHUNK)
+    settings = settings_of(call, part)
+    if not at["row"] and settings["truncatestaging"]:
+        _truncate_staging(call, part)
+    # Without staging, a look at the first row shows whether it is a file of this entity at all.
+    skipped = bool(settings["skipstaging"])
+    columns, rows = call.data_files.read(source, at["row"], 1 if skipped else CHUNK)
     if columns is not None and not at["row"]:
         fields.check(columns)
+    if skipped:
+        call.data_files.leave(source.key)
+        return {**at, "planned": True, "at": at["at"] + 1, "row": 0}
     wrong = stage(call, own, fields.read(columns, rows))
     counts = {
         "stagingrecords": part["stagingrecords"] + len(rows),
@@ -178,13 +178,9 @@ def _stage(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
         return {**at, "planned": True, "row": rows[-1].number}
     call.data_files.leave(source.key)
     none_fits = counts["stagingrecords"] and counts["stagingrecords"] == counts["stagingerrors"]
-    status = dm.Execution.Failed if none_fits else _status(counts["stagingerrors"])
+    status = dm.Execution.Failed if none_fits else status_of(counts["stagingerrors"])
     show_entity(call, own, stagingstatus=int(status), **counts)
     return {**at, "planned": True, "at": at["at"] + 1, "row": 0}
-
-
-def _status(errors: int) -> dm.Execution:
-    return dm.Execution.PartiallySucceeded if errors else dm.Execution.Succeeded
 
 
 def _staged(call: Call, id: str, at: dict[str, Any], entities: list[dict[str, Any]]) -> Any:
@@ -198,25 +194,13 @@ def _staged(call: Call, id: str, at: dict[str, Any], entities: list[dict[str, An
     return {**at, "phase": "write", "at": 0, "row": 0}
 
 
-def _source(
-    call: Call, id: str, message: Mapping[str, Any], part: Mapping[str, Any]
-) -> tuple[DataSource, Fields]:
-    """What is read of a file, and as what. Raises DataJobEntity when the entity has gone meanwhile."""
-    entity = find_entity(call.schema, part["entityname"])
-    own = call.unit.get(
-        call.schema.tables[dm.PROJECT_ENTITIES], part["projectentityid"], ("fieldmapping", "xslt")
-    )
-    if entity is None or own is None:
-        raise fault("DataJobEntity", project="of this message", entity=part["entityname"])
-    whole = message_content(call, message)
-    source = DataSource(
-        key=f"{id} {part['orgstead_dataexecutionentityid']}",
-        content=whole,
-        format=FORMATS[part["sourceformat"]],
-        member=part["filename"] if message["entityname"] is None else None,
-        style=own["xslt"],
-    )
-    return source, Fields(entity, call.schema.tables[entity.table], mapping(own["fieldmapping"]))
+def _truncate_staging(call: Call, part: Mapping[str, Any]) -> None:
+    """Forget what was staged for the entity by executions before this one."""
+    own = part["orgstead_dataexecutionentityid"]
+    table = call.schema.tables[dm.EXECUTION_ENTITIES]
+    for id in call.unit.find(table, {"projectentityid": part["projectentityid"]}, MAX_EXECUTIONS):
+        if id != own:
+            forget(call, id)
 
 
 def _refuse(call: Call, id: str, at: Mapping[str, Any], error: Fault) -> None:
@@ -236,47 +220,12 @@ def _stop(call: Call, id: str, at: Mapping[str, Any], said: str, **counts: int) 
     call.data_files.leave(id)
 
 
-# -- the tables --------------------------------------------------------------------------------------------------------
-def _write(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) -> Any:
-    """Take a chunk of rows over from staging."""
-    entities = entities_of(call, at["execution"])
-    if at["at"] >= len(entities):
-        return {**at, "phase": "finish", "at": 0}
-    part = entities[at["at"]]
-    own = part["orgstead_dataexecutionentityid"]
-    entity = find_entity(call.schema, part["entityname"])
-    if entity is None:
-        raise fault("DataJobEntity", project="of this message", entity=part["entityname"])
-    rows = staged_rows(call, own, at["row"], CHUNK, dm.Transfer.NotStarted)
-    if not rows:
-        status = (
-            _status(part["targeterrors"])
-            if part["stagingerrors"] != part["stagingrecords"]
-            else dm.Execution.NotRun
-        )
-        if part["targeterrors"] and not part["createdrecords"] + part["updatedrecords"]:
-            status = dm.Execution.Failed
-        if not part["stagingrecords"]:
-            status = dm.Execution.Succeeded
-        show_entity(call, own, targetstatus=int(status), completedon=call.now)
-        return {**at, "at": at["at"] + 1, "row": 0}
-    done = transfer(cast(Writing, call), entity, part["company"], [values for _, _, values in rows])
-    failed = {place for place, _ in done.wrong}
-    mark_done(call, [row[0] for place, row in enumerate(rows) if place not in failed])
-    mark_wrong(call, [(rows[place][0], reason) for place, reason in done.wrong])
-    show_entity(
-        call, own, targetstatus=int(dm.Execution.Executing),
-        createdrecords=part["createdrecords"] + done.created,
-        updatedrecords=part["updatedrecords"] + done.updated,
-        targeterrors=part["targeterrors"] + len(done.wrong),
-    )  # fmt: skip
-    return {**at, "row": rows[-1][1]}
-
-
 def _finish(call: Call, id: str, at: Mapping[str, Any]) -> Any:
     """Run what a data project wants run behind its entities, and say how it all ended."""
     entities = entities_of(call, at["execution"])
     errors = sum(each["stagingerrors"] + each["targeterrors"] for each in entities)
+    counts = ("createdrecords", "updatedrecords", "stagingerrors", "targeterrors")
+    records = sum(each[name] for each in entities for name in counts)
     status = dm.Message.ProcessedWithErrors if errors else dm.Message.Processed
     said, outcome = None, summary(entities)
     try:
@@ -288,17 +237,16 @@ def _finish(call: Call, id: str, at: Mapping[str, Any]) -> Any:
             raise
         status, said = dm.Message.PostProcessingFailed, error.message
         outcome = dm.Execution.PartiallySucceeded
-    show_message(call, id, status, completedon=call.now, errorcount=errors, errormessage=said)
+    show_message(
+        call, id, status, completedon=call.now, recordcount=records, errorcount=errors, errormessage=said
+    )
     show_execution(call, at["execution"], outcome, completedon=call.now, errormessage=said)
     return None
 
 
 def _post(call: Call, execution: str, part: Mapping[str, Any]) -> None:
     """Send the message that is to follow when all rows of an entity have been written."""
-    own = call.unit.get(
-        call.schema.tables[dm.PROJECT_ENTITIES], part["projectentityid"], ("posttargetprocess",)
-    )
-    name = (own or {}).get("posttargetprocess")
+    name = settings_of(call, part)["posttargetprocess"]
     if not name:
         return
     if name not in call.schema.apis:

@@ -10,48 +10,48 @@ from typing import Any
 
 import msgspec
 
+from orgstead.engine.ids import new_ids
 from orgstead.engine.registry import Call
 from orgstead.model import datamanagement as dm
 from orgstead.model.plan import AllOf, Col, Output, Param, Plan, Sort, Source, Test
 from orgstead.model.schema import Table
 
-__all__ = ["Staged", "mark_done", "mark_wrong", "stage", "staged_rows", "try_again", "wrong_rows"]
+__all__ = ["Staged", "forget", "mark_done", "mark_wrong", "stage", "staged_rows", "try_again", "wrong_rows"]
 
 MAX_TEXT = 4000
 AT_ONCE = 5000
 # Decimals are numbers digit by digit, in both directions.
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
-# The id of a staging row, its number, and its values by public names of fields (None when they are none any more).
-Staged = tuple[str, int, dict[str, Any] | None]
+# The id of a staging row, its number, its values by public names of fields (None when they are none any more), and
+# whether somebody has changed them.
+Staged = tuple[str, int, dict[str, Any] | None, bool]
+STAGED = (
+    "orgstead_stagingrowid", "executionentityid", "rownumber", "transferstatus", "sourcevalues", "errormessage",
+    "isedited",
+)  # fmt: skip
 
 
 def stage(call: Call, entity: str, rows: Iterable[tuple[int, Mapping[str, Any], Sequence[str]]]) -> int:
     """Keep rows of a file: number, values and what is wrong with each; how many of them are wrong."""
-    table, wrong = call.schema.tables[dm.STAGING], 0
-    lines: list[Mapping[str, Any]] = []
-    for number, values, problems in rows:
-        line: dict[str, Any] = {
-            "orgstead_stagingrowid": call.new_id(),
-            "executionentityid": entity,
-            "rownumber": number,
-            "transferstatus": int(dm.Transfer.NotStarted),
-            "sourcevalues": _encode(values).decode(),
-        }
-        if problems:
-            wrong += 1
-            line["transferstatus"] = int(dm.Transfer.Error)
-            line["errormessage"] = "; ".join(problems)[:MAX_TEXT]
-        lines.append(line)
-    if lines:
-        call.unit.insert(table, lines)
-    return wrong
+    kept = list(rows)
+    fresh, error = int(dm.Transfer.NotStarted), int(dm.Transfer.Error)
+    lines = [
+        (id, entity, number, error if problems else fresh, _encode(values).decode(), _told(problems), False)
+        for id, (number, values, problems) in zip(new_ids(len(kept)), kept, strict=True)
+    ]
+    call.unit.add(call.schema.tables[dm.STAGING], STAGED, lines)
+    return sum(bool(problems) for *_, problems in kept)
+
+
+def _told(problems: Sequence[str]) -> str | None:
+    return "; ".join(problems)[:MAX_TEXT] if problems else None
 
 
 def staged_rows(call: Call, entity: str, after: int, limit: int, status: dm.Transfer) -> list[Staged]:
     """Up to ``limit`` rows with a status, behind the row ``after``."""
     found = call.unit.fetch(_rows(call.schema.tables[dm.STAGING]), [entity, after, int(status), limit])
-    return [(id, number, _read(text)) for id, number, text, _ in found]
+    return [(id, number, _read(text), bool(edited)) for id, number, text, _, edited in found]
 
 
 def wrong_rows(call: Call, entity: str, after: int, limit: int) -> list[tuple[int, str, str]]:
@@ -59,7 +59,7 @@ def wrong_rows(call: Call, entity: str, after: int, limit: int) -> list[tuple[in
     found = call.unit.fetch(
         _rows(call.schema.tables[dm.STAGING]), [entity, after, int(dm.Transfer.Error), limit]
     )
-    return [(number, text or "{}", reason or "") for _, number, text, reason in found]
+    return [(number, text or "{}", reason or "") for _, number, text, reason, _ in found]
 
 
 def _read(text: str | None) -> dict[str, Any] | None:
@@ -72,7 +72,7 @@ def _read(text: str | None) -> dict[str, Any] | None:
 
 @lru_cache(maxsize=4)
 def _rows(table: Table) -> Plan:
-    names = ("orgstead_stagingrowid", "rownumber", "sourcevalues", "errormessage")
+    names = ("orgstead_stagingrowid", "rownumber", "sourcevalues", "errormessage", "isedited")
     columns = [Col("t0", table.columns[name]) for name in names]
     entity, status = Col("t0", table.columns["executionentityid"]), Col("t0", table.columns["transferstatus"])
     return Plan(
@@ -88,6 +88,13 @@ def _rows(table: Table) -> Plan:
     )  # fmt: skip
 
 
+def forget(call: Call, entity: str) -> None:
+    """Remove what was staged for a part of an execution."""
+    table = call.schema.tables[dm.STAGING]
+    while found := call.unit.find(table, {"executionentityid": entity}, AT_ONCE):
+        call.unit.delete(table, found)
+
+
 def try_again(call: Call, entity: str) -> int:
     """Let rows that are wrong count as those that nobody has looked at; how many there were."""
     table, after, count = call.schema.tables[dm.STAGING], 0, 0
@@ -99,11 +106,15 @@ def try_again(call: Call, entity: str) -> int:
     return count
 
 
-def mark_done(call: Call, ids: Sequence[str]) -> None:
-    """Note that rows have been taken over."""
-    table = call.schema.tables[dm.STAGING]
-    call.unit.update_many(
-        table, ("transferstatus", "errormessage"), [(id, int(dm.Transfer.Completed), None) for id in ids]
+def mark_done(call: Call, entity: str, first: int, last: int) -> None:
+    """Note that the rows between two numbers have been taken over that are not wrong."""
+    call.unit.update_range(
+        call.schema.tables[dm.STAGING],
+        {"transferstatus": int(dm.Transfer.Completed), "errormessage": None},
+        {"executionentityid": entity, "transferstatus": int(dm.Transfer.NotStarted)},
+        "rownumber",
+        first,
+        last,
     )
 
 

@@ -13,6 +13,7 @@ __all__ = ["execution_of_message", "message_status"]
 _OF_MESSAGE = Signature(
     kind="action",
     entity="DataManagementDefinitionGroups",
+    collection=True,
     parameters=(Parameter(name="messageId", type="Edm.String"),),
     returns=(Parameter(name="", type="Edm.String"),),
 )

@@ -27,61 +27,77 @@ class Transferred:
 
 
 def transfer(
-    call: Writing, entity: DataEntity, company: str | None, rows: Sequence[Mapping[str, Any] | None]
+    call: Writing,
+    entity: DataEntity,
+    company: str | None,
+    rows: Sequence[Mapping[str, Any] | None],
+    *,
+    checked: bool = False,
 ) -> Transferred:
     """Write rows of an entity, given by public names of fields, for a company.
 
-    Those that are right are written whatever becomes of the others.
+    Those that are right are written whatever becomes of the others. ``checked``: the values are such as their columns
+    take, because they are as they were read.
     """
     table = call.schema.tables[entity.table]
     if entity.read_only:
         reason = f"{entity.label} is read only"
         return Transferred(created=0, updated=0, wrong=[(place, reason) for place in range(len(rows))])
     wrong: list[tuple[int, str]] = []
-    ready: list[tuple[int, Mapping[str, Any]]] = []
+    ready: list[tuple[int, dict[str, Any]]] = []
+    plans: dict[tuple[str, ...], Sequence[tuple[str, str]]] = {}
     for place, row in enumerate(rows):
         try:
-            ready.append((place, _columns(entity, company, row)))
+            if row is None:
+                raise ValueError("its values in staging are no JSON object")
+            names = tuple(row)
+            plan = plans.get(names)
+            if plan is None:
+                plan = plans[names] = _plan(entity, names)
+            values = {column: row[name] for name, column in plan}
+            if entity.company is not None:
+                _place(values, entity.company, company)
         except ValueError as error:
             wrong.append((place, str(error)))
+        else:
+            ready.append((place, values))
     key = tuple(field.column for field in entity.key_fields)
-    created, updated = _write(call, table, key, ready, wrong)
+    created, updated = _write(call, table, key, ready, wrong, checked=checked)
     return Transferred(created=created, updated=updated, wrong=sorted(wrong))
 
 
-def _columns(entity: DataEntity, company: str | None, row: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Values by logical names; raises ValueError for a row that could not be one of the entity."""
-    if row is None:
-        raise ValueError("its values in staging are no JSON object")
-    values: dict[str, Any] = {}
-    fields, folded = entity.fields, entity.folded
-    for name, value in row.items():
-        field = fields.get(name) or folded.get(name.lower())
+def _plan(entity: DataEntity, names: Sequence[str]) -> Sequence[tuple[str, str]]:
+    """Which fields go to which columns; raises ValueError for what is no field."""
+    found: list[tuple[str, str]] = []
+    for name in names:
+        field = entity.fields.get(name) or entity.folded.get(name.lower())
         if field is None:
             raise ValueError(f"there is no field {name[:100]}")
-        if not field.read_only or name in entity.key:
-            values[field.column] = value
-    column = entity.company
-    if column is not None:
-        given = values.get(column)
-        if not given:
-            values[column] = company
-        elif company and str(given).lower() != company.lower():
-            raise ValueError(f"its company is {str(given)[:20]}, and the message is for {company}")
-        if not values[column]:
+        # What nobody sets comes along in files that were exported.
+        if not field.read_only or field.name in entity.key:
+            found.append((name, field.column))
+    return found
+
+
+def _place(values: dict[str, Any], column: str, company: str | None) -> None:
+    """Give a row the company of its message; raises ValueError for a row of another one, or of none."""
+    given = values.get(column)
+    if not given:
+        values[column] = company
+        if not company:
             raise ValueError("it has no company, and neither has the message")
-    for field in entity.key_fields:
-        # One that is numbered by itself may be missing.
-        values.setdefault(field.column, None)
-    return values
+    elif company and str(given).lower() != company.lower():
+        raise ValueError(f"its company is {str(given)[:20]}, and the message is for {company}")
 
 
 def _write(
     call: Writing,
     table: Table,
     key: tuple[str, ...],
-    rows: Sequence[tuple[int, Mapping[str, Any]]],
+    rows: Sequence[tuple[int, dict[str, Any]]],
     wrong: list[tuple[int, str]],
+    *,
+    checked: bool,
 ) -> tuple[int, int]:
     """How many rows were made and changed.
 
@@ -94,7 +110,7 @@ def _write(
         block = rows[start : start + size]
         try:
             with call.savepoint():
-                written = upsert_many(call, table, key, [row for _, row in block])
+                written = upsert_many(call, table, key, [row for _, row in block], checked=checked)
         except RolledBack:
             raise
         except Fault as error:

@@ -5,6 +5,7 @@ https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/dat
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -20,8 +21,6 @@ __all__ = ["Fields", "Unfit"]
 
 # Makes the canonical value of a column of a value that is not empty; raises Unfit.
 Read = Callable[[Any], Any]
-# A column of a file, the public name of the field that it fills, how, and whether it may not be empty.
-Step = tuple[str, str, Read, bool]
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,12})?)?(Z|[+-]\d\d:\d\d)?)?")
 # What the language en-us has, which data management takes unless a format says otherwise.
@@ -41,6 +40,50 @@ class Unfit(ValueError):
     """A value that its field cannot have; the text says why."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A column of a file, the field that it fills, and how; ``size``: texts up to it are taken as they are."""
+
+    column: str
+    field: DataField
+    read: Read
+    needed: bool
+    size: int | None
+
+
+class _Steps:
+    """What is done with the values of certain columns, written out as one function: a file spends its time here."""
+
+    __slots__ = ("names", "read")
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.names = frozenset(step.field.name for step in steps)
+        scope: dict[str, Any] = {"Unfit": Unfit}
+        lines = ["def read(given, problems):"]
+        for place, step in enumerate(steps):
+            scope |= {f"c{place}": step.column, f"r{place}": step.read, f"n{place}": step.field.name}
+            lines += [f"    v = given[c{place}]", '    if v is None or v == "":', f"        v{place} = None"]
+            if step.needed:
+                lines.append(f'        problems.append(n{place} + " must be filled in")')
+            if step.size is not None:
+                lines += [
+                    f"    elif v.__class__ is str and len(v) <= {step.size:d} and v.isascii() and '\\0' not in v:",
+                    f"        v{place} = v",
+                ]
+            lines += [
+                "    else:",
+                "        try:",
+                f"            v{place} = r{place}(v)",
+                "        except Unfit as error:",
+                f"            v{place} = None",
+                "            problems.append(str(error))",
+            ]
+        lines.append(f"    return {{{', '.join(f'n{place}: v{place}' for place in range(len(steps)))}}}")
+        # Its source is made of numbers only.
+        exec("\n".join(lines), scope)
+        self.read: Callable[[Mapping[str, Any], list[str]], dict[str, Any]] = scope["read"]
+
+
 class Fields:
     """Makes rows of a file rows of an entity.
 
@@ -57,14 +100,14 @@ class Fields:
                 raise fault(
                     "DataFileColumns", reason=f"{column[:60]!r} is mapped to {name[:60]!r}, which is no field"
                 )
-        self._plans: dict[tuple[str, ...], tuple[Sequence[Step], Sequence[str]]] = {}
+        self._plans: dict[tuple[str, ...], tuple[_Steps, Sequence[str]]] = {}
 
     def check(self, columns: Sequence[str]) -> None:
         """Raises DataFileColumns for columns that are no fields, or when a field that is needed has none."""
         steps, unknown = self._plan(tuple(columns))
         if unknown:
             raise fault("DataFileColumns", reason=f"{self._entity.label} has no field {_listed(unknown)}")
-        there = {name for _, name, _, _ in steps}
+        there = steps.names
         company = self._entity.company_field
         missing = [
             field.name
@@ -74,7 +117,7 @@ class Fields:
         if missing:
             raise fault("DataFileColumns", reason=f"the mandatory field {_listed(missing)} has no column")
 
-    def _plan(self, columns: tuple[str, ...]) -> tuple[Sequence[Step], Sequence[str]]:
+    def _plan(self, columns: tuple[str, ...]) -> tuple[_Steps, Sequence[str]]:
         """What is done with the values of these columns, and those that are no fields; raises DataFileColumns."""
         found = self._plans.get(columns)
         if found is not None:
@@ -88,15 +131,25 @@ class Fields:
             field = None if name is None else self._entity.folded.get(name.lower())
             if field is None:
                 unknown.append(column)
-            elif any(other == field.name for _, other, _, _ in steps):
+            elif any(step.field == field for step in steps):
                 raise fault("DataFileColumns", reason=f"two columns fill the field {field.name}")
             else:
-                needed = field.mandatory and field != self._entity.company_field
-                steps.append((column, field.name, _reader(self._entity, field, self._table), needed))
+                steps.append(self._step(column, field))
         if len(self._plans) >= MAX_PLANS:
             self._plans.clear()
-        self._plans[columns] = steps, unknown
-        return steps, unknown
+        made = self._plans[columns] = _Steps(steps), unknown
+        return made
+
+    def _step(self, column: str, field: DataField) -> Step:
+        kept = self._table.columns[field.column]
+        limit = (kept.max_length or 100) if kept.type == "string" else None
+        return Step(
+            column=column,
+            field=field,
+            read=_reader(self._entity, field, self._table),
+            needed=field.mandatory and field != self._entity.company_field,
+            size=limit if field.kind == "String" else None,
+        )
 
     def read(
         self, columns: Sequence[str] | None, rows: Sequence[DataRow]
@@ -108,26 +161,14 @@ class Fields:
         plan = self._plan(tuple(columns)) if columns is not None else None
         for row in rows:
             given = row.values
-            steps, unknown = plan or self._plan(tuple(given))
+            made, unknown = plan or self._plan(tuple(given))
             problems = list(row.problems)
             if unknown:
                 problems.append(f"there is no field {_listed(unknown)}")
-            values: dict[str, Any] = {}
-            for column, name, read, needed in steps:
-                value = given[column]
-                if value is None or value == "":
-                    values[name] = None
-                    if needed:
-                        problems.append(f"{name} must be filled in")
-                    continue
-                try:
-                    values[name] = read(value)
-                except Unfit as error:
-                    problems.append(str(error))
-            if not problems:
-                yield row.number, values, ()
-            else:
-                yield row.number, {name: _plain(value) for name, value in given.items()}, problems
+            values = made.read(given, problems)
+            if problems:
+                values = {name: _plain(value) for name, value in given.items()}
+            yield row.number, values, problems
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -157,7 +198,8 @@ def _reader(entity: DataEntity, field: DataField, table: Table) -> Read:
         except (ValueError, ArithmeticError, TypeError):
             raise Unfit(f"{field.name}: {_short(value)} is no {_spoken(field)}") from None
 
-    return read
+    # A file has many rows and few days.
+    return lru_cache(maxsize=4096)(read) if field.kind in ("Date", "DateTime") else read
 
 
 def _spoken(field: DataField) -> str:

@@ -6,12 +6,14 @@ one is looked at; then they are.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
 from orgstead.engine.access import check_table
 from orgstead.engine.columns import check_columns
 from orgstead.engine.handlers.rows import Writing, check_required, stored_values
 from orgstead.engine.hooks import Change
+from orgstead.engine.ids import new_ids
 from orgstead.errors import Fault
 from orgstead.model.messages import Create, Upsert
 from orgstead.model.privileges import privilege_name
@@ -31,27 +33,34 @@ class Written:
 
 
 def upsert_many(
-    call: Writing, table: Table, key: tuple[str, ...], rows: Sequence[Mapping[str, Any]]
+    call: Writing,
+    table: Table,
+    key: tuple[str, ...],
+    rows: Sequence[dict[str, Any]],
+    *,
+    checked: bool = False,
 ) -> Written:
     """Create or update each row by the values that it has in the columns ``key``, all or nothing.
 
-    Raises the faults of Upsert; its ``index`` is the place of the row that is to blame, where that is known.
+    A key whose values are not all there is that of a new row. ``checked``: the values are canonical already, and no
+    references. Raises the faults of Upsert; its ``index`` is the place of the row to blame, where that is known.
     """
     created = updated = 0
-    if not _together(call, table, rows):
+    rows = [row if all(name in row for name in key) else {**dict.fromkeys(key), **row} for row in rows]
+    if not _together(call, table, rows, checked=checked):
         for place, row in enumerate(rows):
             with _placed(place):
                 result = call.send(_single(table, key, row))
             created += result.created
         return Written(created=created, updated=len(rows) - created)
-    bound = list(_bound(call, table, rows))
+    bound = rows if checked else list(_bound(call, table, rows))
     for start, end in _runs(bound, key):
         made = _write(call, table, key, bound[start:end], start)
         created, updated = created + made.created, updated + made.updated
     return Written(created=created, updated=updated)
 
 
-def _together(call: Writing, table: Table, rows: Sequence[Mapping[str, Any]]) -> bool:
+def _together(call: Writing, table: Table, rows: Sequence[Mapping[str, Any]], *, checked: bool) -> bool:
     """Whether rules and rights are such that many rows can be written by one statement."""
     if not all(call.hooks.ahead(call, table, event) for event in ("Create", "Update")):
         return False
@@ -70,6 +79,12 @@ def _together(call: Writing, table: Table, rows: Sequence[Mapping[str, Any]]) ->
             # Within reach whatever the row.
             if caller.rights.reach.get(privilege_name(table, right, call.schema), frozenset()) is not None:
                 return False
+    if checked:
+        for names in {tuple(row) for row in rows}:
+            given = dict.fromkeys(names)
+            check_columns(caller, table, given, "Create")
+            check_columns(caller, table, given, "Update")
+        return True
     return not any(isinstance(value, Ref) for row in rows for value in row.values())
 
 
@@ -105,7 +120,7 @@ def _runs(rows: Sequence[Mapping[str, Any]], key: tuple[str, ...]) -> Iterator[t
     seen: set[tuple[Any, ...]] = set()
     start = 0
     for place, row in enumerate(rows):
-        values = tuple(_folded(row[name]) for name in key)
+        values = tuple([v.casefold() if v.__class__ is str else v for v in [row[name] for name in key]])
         if values in seen and None not in values:
             yield start, place
             start, seen = place, set()
@@ -114,54 +129,72 @@ def _runs(rows: Sequence[Mapping[str, Any]], key: tuple[str, ...]) -> Iterator[t
         yield start, len(rows)
 
 
-def _folded(value: Any) -> Any:
-    return value.casefold() if isinstance(value, str) else value
-
-
 def _write(
     call: Writing, table: Table, key: tuple[str, ...], rows: Sequence[dict[str, Any]], start: int
 ) -> Written:
     found = _found(call, table, key, rows)
     version = call.unit.next_version(len(rows))
     stamped = "versionnumber" in table.columns
-    new: list[Mapping[str, Any]] = []
+    own, primary = frozenset(key), table.primary_id
+    fresh = iter(new_ids(found.count(None)))
+    new: dict[tuple[str, ...], list[Sequence[Any]]] = {}
     changed: dict[tuple[str, ...], list[Sequence[Any]]] = {}
-    own = frozenset(key)
-    for place, (row, id) in enumerate(zip(rows, found, strict=True)):
-        with _placed(start + place):
+    # No step is registered, or they would not be written together.
+    creating, updating = (call.hooks.found(20, table, event) for event in ("Create", "Update"))
+    place = start
+    create, update = _settable(table, "Create"), _settable(table, "Update")
+    try:
+        for row, id in zip(rows, found, strict=True):
             if id is None:
-                values = {name: value for name, value in row.items() if table.columns[name].create}
-                id = values.pop(table.primary_id, None) or call.new_id()
+                values = row if row.keys() <= create else {n: v for n, v in row.items() if n in create}
+                id = next(fresh)
+                id = values.pop(primary, None) or id
                 change = Change(event="Create", table=table, id=id, values=values, before={})
-                call.hooks.run(20, call, change)
+                for run in creating:
+                    run(call, change)
                 check_required(table, change.values)
-                line = {**stored_values(table, change.values), table.primary_id: id}
+                line = {primary: id, **stored_values(table, change.values)}
                 if stamped:
-                    line["versionnumber"] = version + place
-                new.append(line)
-                continue
-            values = {
-                name: value for name, value in row.items() if name not in own and table.columns[name].update
-            }
-            named = {name: row[name] for name in key}
-            change = Change(event="Update", table=table, id=id, values=values, before=named)
-            call.hooks.run(20, call, change)
-            line = dict(stored_values(table, change.values))
-            if stamped:
-                line["versionnumber"] = version + place
-            changed.setdefault(tuple(line), []).append((id, *line.values()))
-    if new:
-        call.unit.insert(table, new)
+                    line["versionnumber"] = version
+                new.setdefault(tuple(line), []).append(tuple(line.values()))
+            else:
+                values = {n: v for n, v in row.items() if n in update and n not in own}
+                named = {name: row[name] for name in key}
+                change = Change(event="Update", table=table, id=id, values=values, before=named)
+                for run in updating:
+                    run(call, change)
+                line = dict(stored_values(table, change.values))
+                if stamped:
+                    line["versionnumber"] = version
+                changed.setdefault(tuple(line), []).append((id, *line.values()))
+            version, place = version + 1, place + 1
+    except Fault as error:
+        if error.index is None:
+            error.index = place
+        raise
+    for names, lines in new.items():
+        call.unit.add(table, names, lines)
     for names, lines in changed.items():
         call.unit.update_many(table, names, lines)
-    return Written(created=len(new), updated=len(rows) - len(new))
+    created = sum(map(len, new.values()))
+    return Written(created=created, updated=len(rows) - created)
+
+
+@lru_cache(maxsize=1024)
+def _settable(table: Table, event: Literal["Create", "Update"]) -> frozenset[str]:
+    """The columns that may be set when a row is made, or changed."""
+    return frozenset(
+        column.name
+        for column in table.columns.values()
+        if (column.create if event == "Create" else column.update) or column.name == table.primary_id
+    )
 
 
 def _found(
     call: Writing, table: Table, key: tuple[str, ...], rows: Sequence[Mapping[str, Any]]
-) -> Sequence[str | None]:
+) -> list[str | None]:
     """The ids of the rows that are there; one whose key is not whole is new."""
-    keys = [[row[name] for name in key] for row in rows]
+    keys = [tuple([row[name] for name in key]) for row in rows]
     whole = [place for place, values in enumerate(keys) if None not in values]
     if len(whole) == len(rows):
         return call.unit.find_many(table, key, keys)

@@ -34,6 +34,7 @@ __all__ = [
     "define_entity",
     "fill_company",
     "follow_constraints",
+    "withdraw_entity",
 ]
 
 ENTITIES, FIELDS, RELATIONS = "orgstead_dataentity", "orgstead_dataentityfield", "orgstead_dataentityrelation"
@@ -128,6 +129,12 @@ def _entity_row(call: Call, change: Change) -> dict[str, Any]:
     return row
 
 
+@hook("Delete", stage=20, applies=_is(ENTITIES))
+def withdraw_entity(call: Call, change: Change) -> None:
+    """A data entity that goes defines nothing from the first of its fields on that goes with it."""
+    call.unit.update(change.table, change.id, {"isenabled": False})
+
+
 # -- what they define --------------------------------------------------------------------------------------------
 @hook("Create", "Update", "Delete", stage=40, applies=_is(ENTITIES, *PARTS))
 def define_entity(call: Call, change: Change) -> None:
@@ -180,8 +187,10 @@ def read_entity(
     fields: Sequence[Mapping[str, Any]],
     relations: Sequence[Mapping[str, Any]],
 ) -> DataEntity:
-    """The data entity that rows define; raises InvalidDefinition, AttributeNotFound."""
-    name, table = row["name"], schema.tables[row["tablename"]]
+    """The data entity that rows define; raises InvalidDefinition, TableNotFound, AttributeNotFound."""
+    name, table = row["name"], schema.tables.get(row["tablename"])
+    if table is None:
+        raise fault("TableNotFound", name=row["tablename"])
     twice = [each for each, count in Counter(field["name"].lower() for field in fields).items() if count > 1]
     if twice:
         raise _refused(name, f"it has the field {twice[0]} twice")

@@ -6,16 +6,16 @@ https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/rec
 from collections.abc import Callable
 
 from orgstead.engine.datamanagement.exports import schedule
+from orgstead.engine.datamanagement.staging import forget
 from orgstead.engine.files import free, pieces_of
 from orgstead.engine.hooks import Change, hook
 from orgstead.engine.registry import Call
 from orgstead.model import datamanagement as dm
 from orgstead.model.schema import Table
 
-__all__ = ["drop_content", "drop_staging", "keep_schedule"]
+__all__ = ["drop_content", "drop_staging", "keep_schedule", "note_edit"]
 
 TIMED = frozenset({"operation", "isactive", "recurrenceminutes"})
-MAX_ROWS = 100_000
 
 
 def _is(name: str) -> Callable[[Table], bool]:
@@ -32,6 +32,13 @@ def keep_schedule(call: Call, change: Change) -> None:
             call.unit.update(change.table, change.id, {"systemjobid": next_one})
 
 
+@hook("Update", stage=20, applies=_is(dm.STAGING))
+def note_edit(call: Call, change: Change) -> None:
+    """Values that somebody has changed are looked at again before they are written."""
+    if "sourcevalues" in change.values:
+        change.values["isedited"] = True
+
+
 @hook("Delete", stage=40, applies=_is(dm.MESSAGES))
 def drop_content(call: Call, change: Change) -> None:
     """The file of a message goes with it."""
@@ -42,6 +49,4 @@ def drop_content(call: Call, change: Change) -> None:
 @hook("Delete", stage=40, applies=_is(dm.EXECUTION_ENTITIES))
 def drop_staging(call: Call, change: Change) -> None:
     """Staging rows go with what they were staged for."""
-    table = call.schema.tables[dm.STAGING]
-    while found := call.unit.find(table, {"executionentityid": change.id}, MAX_ROWS):
-        call.unit.delete(table, found)
+    forget(call, change.id)

@@ -14,6 +14,7 @@ from orgstead.engine.ids import new_id
 from orgstead.errors import Fault
 from orgstead.server.asgi import COMMON, CORS, Application
 from orgstead.server.callers import Callers
+from orgstead.server.finops import is_finance
 from orgstead.server.http import (
     Receive,
     Scope,
@@ -29,6 +30,7 @@ from orgstead.server.plane.injection import Rule
 from orgstead.server.plane.plane import Plane
 from orgstead.server.plane.requests import Note
 from orgstead.server.plane.routes import PLANE, find_route, read_query
+from orgstead.wire.finops.errors import failure as finance_failure
 from orgstead.wire.odata.response import failure
 from orgstead.wire.odatav4.reply import dump
 
@@ -120,9 +122,9 @@ class Watched:
             await self._pass(scope, receive, send, note)
             return
         error, headers = given
-        if path.startswith("/api/"):
+        if path.startswith("/api/") or is_finance(path):
             identifier = note.request_id = new_id()
-            reply = failure(error)
+            reply = finance_failure(error) if is_finance(path) else failure(error)
             own = (*COMMON, *CORS, ("x-ms-service-request-id", identifier), ("REQ_ID", identifier))
             await send_answer(send, reply.status, (*reply.headers, *headers, *own), reply.body)
             return
@@ -201,10 +203,10 @@ async def _drop(scope: Scope, receive: Receive) -> None:
 
 
 def _code(body: bytes) -> str | None:
-    """The code in the body of a failure, of the Web API or of the authorization server."""
+    """The code, or the kind, in the body of a failure, of an OData service or of the authorization server."""
     try:
         error = msgspec.json.decode(body)["error"]
-        code = error["code"] if isinstance(error, dict) else error
+        code = error["code"] or error["innererror"]["type"] if isinstance(error, dict) else error
     except (msgspec.DecodeError, KeyError, TypeError, UnicodeDecodeError):
         return None
     return code[:100] if isinstance(code, str) else None

@@ -43,7 +43,7 @@ class Shape:
     """What an answer needs of its request.
 
     ``base`` is the service's root, ``link`` the request's address without ``$skiptoken``, ``level`` how much metadata
-    is asked for, ``context`` what follows ``$metadata#``.
+    is asked for, ``context`` what follows ``$metadata#``; ``page_size`` how many rows a page was preferred to have.
     """
 
     base: str
@@ -54,6 +54,7 @@ class Shape:
     entity: DataEntity
     fields: tuple[DataField, ...]
     expanded: tuple[Expanded, ...] = ()
+    page_size: int | None = None
 
     @property
     def kind(self) -> str:
@@ -73,7 +74,8 @@ class Shape:
         body["value"] = self.rows(page)
         if page.after is not None:
             body["@odata.nextLink"] = _continued(self.link, page)
-        return json_reply(body, kind=self.kind)
+        applied = (("Preference-Applied", f"odata.maxpagesize={self.page_size}"),) if self.page_size else ()
+        return json_reply(body, kind=self.kind, headers=applied)
 
     def count(self, results: Sequence[Result]) -> Reply:
         """A count as plain text."""

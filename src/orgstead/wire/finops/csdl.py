@@ -94,7 +94,7 @@ def _action(names: Names, collection: str, action: Action) -> Iterator[str]:
     single = _single(names, collection)
     bound = f"{NAMESPACE}{single}"
     yield f'<Action Name="{action.name}" IsBound="true">'
-    kind = f"Collection({bound})" if action.signature.collection else bound
+    kind = f"Collection({bound})" if action.collection else bound
     yield f'<Parameter Name="{single}" Type="{kind}" Nullable="false" />'
     for each in action.signature.parameters:
         required = "" if each.optional or each.type == "Edm.String" else ' Nullable="false"'

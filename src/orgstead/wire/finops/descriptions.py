@@ -226,7 +226,7 @@ def _navigations(names: Names, entity: DataEntity) -> Iterator[Row]:
 
 
 def _action(entity: DataEntity, action: Action) -> Row:
-    collection = action.signature.collection
+    collection = action.collection
     bound = {
         "Name": entity.name,
         "Type": {

@@ -27,11 +27,15 @@ class Navigation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """An action that is bound to a data entity: its public name, the message that answers it, what it takes."""
+    """An action that is bound to a data entity: its public name, the message that answers it, what it takes.
+
+    ``collection``: it is bound to the whole collection, as all actions are where there are no rows.
+    """
 
     name: str
     message: str
     signature: Signature
+    collection: bool
 
 
 class Names:
@@ -44,7 +48,12 @@ class Names:
         }
         self.actions: dict[str, dict[str, Action]] = {}
         for message, signature in signatures.items():
-            action = Action(name=message.rpartition(".")[2], message=message, signature=signature)
+            action = Action(
+                name=message.rpartition(".")[2],
+                message=message,
+                signature=signature,
+                collection=signature.collection or signature.entity not in self.entities,
+            )
             self.actions.setdefault(signature.entity, {})[action.name] = action
         self._navigations: dict[str, Mapping[str, Navigation]] = {}
         self._options: dict[tuple[str, str, str, bool], Query] = {}

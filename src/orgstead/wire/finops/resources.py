@@ -44,10 +44,8 @@ class Resources:
         self.names = names
         self.match = parse_match(request.headers, read_tag)
         self.prefer: Prefer = parse_prefer(request.headers.get("prefer", ""), largest=LARGEST)
-        if self.prefer.track_changes or self.prefer.annotations:
-            raise fault(
-                "ODataUnsupported", feature=f"Prefer: {request.headers['prefer'][:100]} on data entities"
-            )
+        if self.prefer.track_changes:
+            raise fault("ODataUnsupported", feature="Prefer: odata.track-changes on data entities")
 
     # -- what any request needs ----------------------------------------------------------------------------------
     def only(self, *methods: str) -> None:
@@ -119,6 +117,7 @@ class Resources:
             entity=entity,
             fields=shown_fields(entity, options.query.columns, self.names),
             expanded=expanded,
+            page_size=self.prefer.page_size,
         )
 
     def expanded(self, entity: DataEntity, expand: Expand) -> Expanded:
@@ -338,7 +337,7 @@ class Resources:
         """``/Collection/Microsoft.Dynamics.DataEntities.Action``, of the collection or of a row."""
         name = step.name.removeprefix(NAMESPACE)
         action: Action | None = self.names.actions.get(collection, {}).get(name)
-        if action is None or action.signature.collection != (ref is None) or step.id or step.pairs:
+        if action is None or action.collection != (ref is None) or step.id or step.pairs:
             raise fault("ResourceNotFound", segment=step.name[:100])
         self.only("POST")
         self.conditions()

@@ -71,7 +71,7 @@ def stated_columns(cells: Sequence[object]) -> tuple[str, ...]:
 def _rows(
     cells: Iterator[list[str]], names: tuple[str, ...], form: SourceFormat, limits: Limits
 ) -> Iterator[FileRow]:
-    wide, largest = len(names), limits.cell
+    wide, largest, opened = len(names), limits.cell, form.guarded
     for number, row in enumerate(cells, 1):
         problems: tuple[str, ...] = ()
         if len(row) != wide:
@@ -79,11 +79,12 @@ def _rows(
             if any(row[wide:]):
                 problems = (f"{len(row)} cells for {wide} columns",)
             row = (row + [""] * wide)[:wide]
-        if form.guarded:
+        if opened:
             row = [unguarded(cell) if cell[:1] == "'" else cell for cell in row]
-        for name, cell in zip(names, row, strict=True):
-            if len(cell) > largest:
-                problems += (f"{name}: more than {largest} characters",)
+        if max(map(len, row)) > largest:
+            for name, cell in zip(names, row, strict=True):
+                if len(cell) > largest:
+                    problems += (f"{name}: more than {largest} characters",)
         values = dict.fromkeys(names, "") if problems else dict(zip(names, row, strict=True))
         yield FileRow(number=number, values=values, problems=problems)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import NamedTuple
 
 __all__ = ["LIMITS", "Cell", "FileRow", "FileRows", "Limits"]
 
@@ -35,9 +36,8 @@ class Limits:
 LIMITS = Limits()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRow:
-    """A row of a file.
+class FileRow(NamedTuple):
+    """A row of a file: a tuple, because a file has many.
 
     ``number`` counts rows from 1. ``problems`` says what is wrong with this row alone. In a composite file ``element``
     names the entity of the row, and ``parent`` is the number of the row that it stands in, 0 for none.
