@@ -219,7 +219,9 @@ def test_a_running_server_hands_out_its_own(made: dict[str, Any], live: Live) ->
     for each in folder(made, "Tables"):
         assert tables[each["name"]] == each["item"]
     for kind in ("Functions", "Actions"):
-        assert [each["name"] for each in folder(served, kind)] == [each["name"] for each in folder(made, kind)]
+        assert [each["name"] for each in folder(served, kind)] == [
+            each["name"] for each in folder(made, kind)
+        ]
     assert Runner(served).send(folder(served, "Start here")[0]).status_code == 200
     assert httpx2.get(address, params={"format": "insomnia"}).json()["__export_format"] == 4
     assert httpx2.get(address, params={"format": "paw"}).status_code == 400
