@@ -18,6 +18,8 @@ from orgstead.engine.copies import PinnedBlobs
 from orgstead.engine.datamanagement import exports as data_exports
 from orgstead.engine.datamanagement import faulty as data_faulty
 from orgstead.engine.datamanagement import messages as data_messages
+from orgstead.engine.datamanagement import outcomes as data_outcomes
+from orgstead.engine.datamanagement import packages as data_packages
 from orgstead.engine.datamanagement import processing as data_processing
 from orgstead.engine.datamanagement import status as data_status
 from orgstead.engine.handlers import (
@@ -75,6 +77,7 @@ from orgstead.languages.segments import read_segment_query
 from orgstead.server.addresses import LOOPBACK
 from orgstead.server.agents import AgentDoor, Tools
 from orgstead.server.asgi import Application
+from orgstead.server.blobs import BlobDoor
 from orgstead.server.callers import Callers
 from orgstead.server.callouts import Callouts
 from orgstead.server.connector import ConnectorDoor
@@ -105,9 +108,9 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 
 # Importing them registers what they handle.
 REGISTERED = (
-    bulk, changes, data_exports, data_faulty, data_messages, data_processing, data_status, deletion, deliveries,
-    downloads, emails, files, jobs, later, lists, merge, metadata, notes, organization, queues, retention, roles, rules,
-    sales, service, sharing, sweep, teams, times, tools,
+    bulk, changes, data_exports, data_faulty, data_messages, data_outcomes, data_packages, data_processing,
+    data_status, deletion, deliveries, downloads, emails, files, jobs, later, lists, merge, metadata, notes,
+    organization, queues, retention, roles, rules, sales, service, sharing, sweep, teams, times, tools,
 )  # fmt: skip
 
 
@@ -216,14 +219,16 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
     )
     organization = OrganizationService(engine, lanes, callers, unsupported)
     dataverse = Dataverse(engine, lanes, unsupported)
+    blobs = BlobDoor(config, engine, lanes, clock, organisation.keys.derive("data management blobs"))
     return with_plane(
         config,
         urls,
         dataverse,
         SoapDoor(config, callers, organization, Discovery(lanes, organization)),
-        FinanceDoor(config, callers, FinanceOperations(engine, lanes, unsupported)),
+        FinanceDoor(config, callers, FinanceOperations(engine, lanes, unsupported), blobs),
         AgentDoor(config, callers, _tools(config.mcp)),
         ConnectorDoor(config, engine, lanes, callers),
+        blobs,
         authority,
         callers,
         Limits(rules_of(config), clock),

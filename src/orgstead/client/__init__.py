@@ -39,6 +39,16 @@ from orgstead.client.errors import (
 )
 from orgstead.client.files import File, Files
 from orgstead.client.filters import Column, Condition, col, raw
+from orgstead.client.finops import (
+    Connector,
+    Dequeued,
+    Entities,
+    ExecutionError,
+    FinOps,
+    Packages,
+    Pulled,
+    unpack,
+)
 from orgstead.client.flow import Answer
 from orgstead.client.languages import FetchXml, OData, Sql
 from orgstead.client.literals import Ref
@@ -82,28 +92,35 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "Connection",
+    "Connector",
     "Credential",
     "CredentialError",
+    "Dequeued",
     "DeviceCode",
     "DuplicateError",
     "DynamicsError",
+    "Entities",
     "EnumMember",
     "Event",
     "EventRow",
+    "ExecutionError",
     "Expand",
     "FetchXml",
     "File",
     "Files",
+    "FinOps",
     "ForbiddenError",
     "GivenToken",
     "KeyInfo",
     "NotFoundError",
     "OData",
     "Outcome",
+    "Packages",
     "Page",
     "Password",
     "Position",
     "PreconditionError",
+    "Pulled",
     "Query",
     "Record",
     "Records",
@@ -133,4 +150,5 @@ __all__ = [
     "read_connection_string",
     "read_environment",
     "read_event",
+    "unpack",
 ]

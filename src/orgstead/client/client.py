@@ -18,6 +18,7 @@ from orgstead.client.credentials import credential_of
 from orgstead.client.drive import AsyncDriver, SyncDriver
 from orgstead.client.environment import read_environment
 from orgstead.client.files import Files
+from orgstead.client.finops.finops import FinOps
 from orgstead.client.flow import Answer, Flow
 from orgstead.client.languages import FetchXml, OData, Sql
 from orgstead.client.literals import guid
@@ -61,6 +62,9 @@ class _Client(Bound[D], Generic[D]):
     actions: Calls[D]
     """Actions: ``client.actions.invoke("WinOpportunity", {…})``."""
 
+    finops: FinOps[D]
+    """Finance and Operations: ``client.finops.connector``, ``packages``, ``entities``."""
+
     def _begin(self, driver: D, session: Session) -> None:
         self._driver = driver
         self._session = session
@@ -71,6 +75,7 @@ class _Client(Bound[D], Generic[D]):
         self.tables = Tables(driver, session)
         self.choices = Choices(driver, session)
         self.functions = self.actions = Calls(driver, session)
+        self.finops = FinOps(driver, session)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._session.url!r}, {self._session.credential!r})"

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import httpx2
 
@@ -30,6 +30,7 @@ from orgstead.client.flow import (
     Start,
     Step,
     Stream,
+    Stretch,
 )
 
 __all__ = ["AsyncDriver", "SyncDriver"]
@@ -37,6 +38,8 @@ __all__ = ["AsyncDriver", "SyncDriver"]
 T = TypeVar("T")
 
 MAX_THREADS = 64
+# What of a body is in memory at once.
+PART = 1024 * 1024
 # Nothing of the request has left this machine when one of these is raised.
 _NOT_SENT = (
     httpx2.ConnectError,
@@ -69,9 +72,36 @@ def _for_good(error: BaseException | None) -> bool:
 
 def _options(request: Request) -> dict[str, Any]:
     options: dict[str, Any] = {"headers": dict(request.headers), "content": request.content}
+    if isinstance(request.content, Stretch):
+        # Its length is known, so it goes out in one piece and not in chunks, which not every service takes.
+        options["headers"]["Content-Length"] = str(request.content.length)
     if request.timeout is not None:
         options["timeout"] = request.timeout
     return options
+
+
+def _parts(stretch: Stretch) -> Iterator[bytes]:
+    """A body, read part by part; one that has become shorter meanwhile breaks off the request."""
+    at, end = stretch.start, stretch.start + stretch.length
+    while at < end:
+        stretch.file.seek(at)
+        part = stretch.file.read(min(PART, end - at))
+        if not part:
+            raise OSError("the file became shorter while it was sent")
+        at += len(part)
+        yield part
+
+
+async def _parts_aside(stretch: Stretch) -> AsyncIterator[bytes]:
+    parts = _parts(stretch)
+    while (part := await asyncio.to_thread(next, parts, None)) is not None:
+        yield part
+
+
+def _emptied(file: BinaryIO) -> None:
+    """What an earlier try has written is not kept."""
+    file.seek(0)
+    file.truncate()
 
 
 class SyncDriver:
@@ -137,10 +167,9 @@ class SyncDriver:
         match step:
             case Request():
                 try:
-                    got = self.http.request(step.method, step.url, **_options(step))
+                    return self._send(step)
                 except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                     raise _broken(step, error) from error
-                return Answer(status=got.status_code, headers=got.headers, content=got.content)
             case Pause(seconds):
                 if stop is None:
                     time.sleep(seconds)
@@ -159,6 +188,21 @@ class SyncDriver:
             case Pull(source, count):
                 return list(islice(_iterator(source), count))
         return None
+
+    def _send(self, request: Request) -> Answer:
+        options = _options(request)
+        if isinstance(request.content, Stretch):
+            options["content"] = _parts(request.content)
+        if request.into is None:
+            got = self.http.request(request.method, request.url, **options)
+            return Answer(status=got.status_code, headers=got.headers, content=got.content)
+        with self.http.stream(request.method, request.url, **options) as got:
+            if got.status_code != 200:
+                return Answer(status=got.status_code, headers=got.headers, content=got.read())
+            _emptied(request.into)
+            for part in got.iter_bytes(PART):
+                request.into.write(part)
+            return Answer(status=200, headers=got.headers, content=b"")
 
 
 def _iterator(source: Source) -> Iterator[Any]:
@@ -257,10 +301,9 @@ class AsyncDriver:
         match step:
             case Request():
                 try:
-                    got = await self.http.request(step.method, step.url, **_options(step))
+                    return await self._send(step)
                 except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                     raise _broken(step, error) from error
-                return Answer(status=got.status_code, headers=got.headers, content=got.content)
             case Pause(seconds):
                 await asyncio.sleep(seconds)
             case Call(function):
@@ -272,6 +315,21 @@ class AsyncDriver:
             case Pull(source, count):
                 return await _pull(source, count)
         return None
+
+    async def _send(self, request: Request) -> Answer:
+        options = _options(request)
+        if isinstance(request.content, Stretch):
+            options["content"] = _parts_aside(request.content)
+        if request.into is None:
+            got = await self.http.request(request.method, request.url, **options)
+            return Answer(status=got.status_code, headers=got.headers, content=got.content)
+        async with self.http.stream(request.method, request.url, **options) as got:
+            if got.status_code != 200:
+                return Answer(status=got.status_code, headers=got.headers, content=await got.aread())
+            await asyncio.to_thread(_emptied, request.into)
+            async for part in got.aiter_bytes(PART):
+                await asyncio.to_thread(request.into.write, part)
+            return Answer(status=200, headers=got.headers, content=b"")
 
 
 async def _pull(source: Source, count: int) -> list[Any]:

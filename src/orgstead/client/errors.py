@@ -41,6 +41,8 @@ __all__ = [
 DUPLICATES = frozenset({"0x80040237", "0x80060892", "0x80040333", "0x80048d06"})
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 MAX_MESSAGE = 2000
+# What Finance and Operations says of most failures; what it means stands further in.
+SAYS_NOTHING = "An error has occurred."
 
 
 class DynamicsError(Exception):
@@ -195,6 +197,9 @@ def service_error(
         body = msgspec.json.decode(content)
         error = body["error"]
         code, message = str(error.get("code") or ""), str(error.get("message") or "")
+        inner = error.get("innererror")
+        if message == SAYS_NOTHING and isinstance(inner, dict):
+            message = str(inner.get("message") or message)
         details = {str(k): v for k, v in error.items() if k not in ("code", "message")}
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
         message = content[:MAX_MESSAGE].decode("utf-8", "replace").strip()

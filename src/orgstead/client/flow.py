@@ -7,28 +7,39 @@ thread, or on an event loop; ``methods`` makes of a generator method what a call
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 __all__ = [
     "Answer", "Call", "Done", "Emit", "Flow", "Next", "Once", "Pause", "Pull", "Request", "Source", "Start", "Step",
-    "Stream", "collected",
+    "Stream", "Stretch", "collected",
 ]  # fmt: skip
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """``length`` bytes of an open file from ``start``: a body that is read while it is sent."""
+
+    file: BinaryIO
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A request to be sent as it is; it is answered with an ``Answer``, or a ``TransportError`` is thrown.
 
-    Headers and content may hold secrets and are not shown.
+    Headers and content may hold secrets and are not shown. ``into`` is an open file that becomes the body of a 200,
+    from its beginning; the answer has no content then.
     """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    content: bytes | None = field(default=None, repr=False)
+    content: bytes | Stretch | None = field(default=None, repr=False)
     timeout: float | None = None
+    into: BinaryIO | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,14 @@
 import logging
 from collections.abc import Collection, Mapping
 from copy import copy
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import orgstead
 from orgstead.client.credentials import Credential
 from orgstead.client.errors import ConfigurationError, UnauthorizedError, service_error
 from orgstead.client.exchange import exchange
-from orgstead.client.flow import Answer, Flow, Once, Request
+from orgstead.client.flow import Answer, Flow, Once, Request, Stretch
 from orgstead.client.limits import Window
 from orgstead.client.multipart import Part, read_multipart, write_multipart
 from orgstead.client.record import Shape
@@ -97,15 +97,17 @@ class Session:
         path: str,
         body: Any = None,
         *,
-        content: bytes | None = None,
+        content: bytes | Stretch | None = None,
         headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
         accepted: Collection[int] = (),
         timeout: float | None = None,
+        into: BinaryIO | None = None,
     ) -> Flow[tuple[Answer, bool]]:
         """Send a request; also answers whether an earlier try of it may have been applied.
 
-        ``body`` is a plain value for JSON, ``content`` bytes as they are. Raises ServiceError, TransportError,
+        ``body`` is a plain value for JSON, ``content`` bytes as they are, ``into`` a file that takes the answer's body.
+        Raises ServiceError, TransportError,
         CredentialError.
         """
         sent = {**self._headers, **(headers or {})}
@@ -122,6 +124,7 @@ class Session:
                 headers={**sent, "Authorization": f"Bearer {token}"},
                 content=content,
                 timeout=timeout,
+                into=into,
             )
             try:
                 answer, uncertain = yield from exchange(
@@ -195,15 +198,21 @@ class Session:
             return Where(authority=authority or ENTRA, tenant=tenant or "common", resource=self.url)
         if authority is None or tenant is None:
             if self._found is None:
-                self._found = yield from self.discover()
+                self._found = yield from self.discover(tenant)
             authority, tenant = authority or self._found[0], tenant or self._found[1]
         return Where(authority=authority, tenant=tenant, resource=self.url)
 
-    def discover(self) -> Flow[tuple[str, str]]:
-        """Authority and tenant, as the service says when it is asked without a token. Raises ConfigurationError."""
+    def discover(self, tenant: str | None = None) -> Flow[tuple[str, str]]:
+        """Authority and tenant, as the service says when it is asked without a token. Raises ConfigurationError.
+
+        Where it says nothing, and a ``tenant`` is known, it is Entra that signs in.
+        """
         request = Request(method="GET", url=f"{self.root}WhoAmI", headers=self._headers)
         answer, _ = yield from exchange(request, self.retry, idempotent=True, accepted=(400, 401, 403, 404))
         found = challenged(answer.headers.get("www-authenticate", ""), allow_http=self._allow_http)
+        if found is None and tenant is not None:
+            # Finance and Operations says nothing.
+            return ENTRA, tenant
         if found is None:
             raise ConfigurationError(
                 f"{self.url} does not say who signs in for it: give tenant_id and authority, or check the address"

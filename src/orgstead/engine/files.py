@@ -100,12 +100,14 @@ def add_piece(call: Call, owner: str, data: bytes, *, start: int = 0, block: str
     call.unit.insert(call.schema.tables[PIECES], [row])
 
 
-def note_pieces(call: Call, owner: str, pieces: Sequence[tuple[str, int]]) -> int:
-    """Make pieces that have been written already, given by key and length, those of a file; its size."""
+def note_pieces(call: Call, owner: str, pieces: Sequence[tuple[str, int]], *, block: str = "") -> int:
+    """Make pieces that have been written already, given by key and length, those of a file or of a block; its size."""
     rows: list[Mapping[str, Any]] = []
     size = 0
     for key, length in pieces:
-        rows.append({"orgstead_pieceid": key, "fileid": owner, "start": size, "length": length})
+        rows.append(
+            {"orgstead_pieceid": key, "fileid": owner, "start": size, "length": length, "blockid": block}
+        )
         size += length
     call.unit.insert(call.schema.tables[PIECES], rows)
     return size

@@ -1,6 +1,6 @@
 """What the engine needs from the outside, as Protocols. The store and the clock are handed in by ``app``."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -245,6 +245,22 @@ class DataMember(Protocol):
     def source_format(self) -> str:
         """The name of its format."""
 
+    @property
+    def unit(self) -> int:
+        """Its execution unit."""
+
+    @property
+    def level(self) -> int:
+        """Its level in the unit."""
+
+    @property
+    def sequence(self) -> int:
+        """Its place in the level."""
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The field that each column of the file fills, empty for one that is left out; none when all have one name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSource:
@@ -297,6 +313,9 @@ class DataFiles(Protocol):
 
     def package(self, key: str, project: str, targets: Sequence[DataTarget]) -> Iterator[bytes] | None:
         """The data package of the files that have been written, a piece at a time; None when they are not here."""
+
+    def listing(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+        """A delimited file of texts, a piece at a time."""
 
     def leave(self, key: str) -> None:
         """Read no more of the sources whose keys begin like this, and give up what is written under it."""

@@ -4,15 +4,17 @@ https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/rec
 https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/data-management-api
 """
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 __all__ = [
-    "EXECUTIONS", "EXECUTION_ENTITIES", "JOBS", "MESSAGES", "PROJECTS", "PROJECT_ENTITIES", "STAGING", "Execution",
-    "Format", "Message", "Operation", "Refresh", "Source", "Transfer",
+    "BLOBS", "EXECUTIONS", "EXECUTION_ENTITIES", "JOBS", "MESSAGES", "PROJECTS", "PROJECT_ENTITIES",
+    "STAGING", "BlobLink", "Execution", "Format", "Message", "Operation", "Refresh", "Source", "Transfer",
 ]  # fmt: skip
 
 JOBS, PROJECTS, PROJECT_ENTITIES = "orgstead_datajob", "orgstead_dataproject", "orgstead_dataprojectentity"
 MESSAGES, STAGING = "orgstead_datamessage", "orgstead_stagingrow"
+BLOBS = "orgstead_datablob"
 EXECUTIONS, EXECUTION_ENTITIES = "orgstead_dataexecution", "orgstead_dataexecutionentity"
 
 
@@ -39,6 +41,8 @@ class Format(IntEnum):
     Excel = 4
     Tab = 5
     Pipe = 6
+    CsvUnicode = 7
+    CsvSemiColon = 8
 
 
 class Refresh(IntEnum):
@@ -80,3 +84,12 @@ class Transfer(IntEnum):
     NotStarted = 0
     Completed = 1
     Error = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobLink:
+    """A blob, to be told to a client as an address by which it may be written, or read. ``name`` is for people."""
+
+    blob: str
+    name: str
+    write: bool = False

@@ -23,6 +23,7 @@ from orgstead.identity.resources import own_audiences
 from orgstead.identity.server import AuthorizationServer
 from orgstead.server.admin import Admin
 from orgstead.server.agents import AgentDoor
+from orgstead.server.blobs import BlobDoor
 from orgstead.server.callers import Callers
 from orgstead.server.connector import ConnectorDoor
 from orgstead.server.dataverse import VERSIONS, Dataverse
@@ -92,6 +93,7 @@ class Application:
         finance: FinanceDoor,
         agents: AgentDoor,
         connector: ConnectorDoor,
+        blobs: BlobDoor,
         authority: AuthorizationServer,
         callers: Callers,
         limits: Limits,
@@ -106,6 +108,7 @@ class Application:
         self._finance = finance
         self._agents = agents
         self._connector = connector
+        self._blobs = blobs
         self._forms = Forms(dataverse, callers, limits)
         self._authority = authority
         self._callers = callers
@@ -142,6 +145,8 @@ class Application:
             elif self._finance.owns(raw):
                 with Visit(self.limits) as visit:
                     await self._finance.answer(scope, receive, send, raw, headers, self._at(origin), visit)
+            elif self._blobs.owns(raw):
+                await self._blobs.answer(scope, receive, send, raw, headers)
             elif self._agents.owns(raw):
                 await self._agents.answer(self, scope, receive, send, headers, self._at(origin))
             else:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, datetime
@@ -202,6 +202,17 @@ class DataFileStore:
             while piece := package.read(PIECE_BYTES):
                 yield piece
         self.leave(key)
+
+    def listing(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+        """A delimited file of texts, a piece at a time."""
+        with tempfile.SpooledTemporaryFile(BUFFER) as file:
+            writer = open_writer(cast(BinaryIO, file), source_format("CSV"), columns, "")
+            for row in rows:
+                writer.write(row)
+            writer.close()
+            file.seek(0)
+            while piece := file.read(PIECE_BYTES):
+                yield piece
 
     def leave(self, key: str) -> None:
         """Read no more of the sources whose keys begin like this, and give up what is written under it."""

@@ -6,6 +6,7 @@ https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/oda
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -15,6 +16,7 @@ from orgstead.engine.ids import new_id
 from orgstead.engine.pipeline import Engine
 from orgstead.errors import Fault, fault
 from orgstead.model.schema import Schema
+from orgstead.server.blobs import BlobDoor
 from orgstead.server.callers import Callers
 from orgstead.server.http import Receive, Scope, Send, read_body, send_answer
 from orgstead.server.lanes import Lanes
@@ -124,8 +126,11 @@ class FinanceOperations(Operations[Request]):
 class FinanceDoor:
     """HTTP around ``/data`` and ``/metadata``."""
 
-    def __init__(self, config: Config, callers: Callers, operations: FinanceOperations) -> None:
+    def __init__(
+        self, config: Config, callers: Callers, operations: FinanceOperations, blobs: BlobDoor
+    ) -> None:
         self._config = config
+        self._blobs = blobs
         self._callers = callers
         self._operations = operations
 
@@ -186,5 +191,6 @@ class FinanceDoor:
             base=f"{origin.address}/{head.lower()}/",
             company=caller.company,
             new_id=new_id,
+            link=partial(self._blobs.address, origin.address),
         )
         return await self._operations.answer(request, caller, described=head.lower() == "metadata")

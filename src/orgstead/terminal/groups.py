@@ -9,7 +9,7 @@ import click
 from orgstead.client import DynamicsError
 from orgstead.terminal.failures import failure_of
 
-__all__ = ["Verb", "Verbs", "api", "auth", "data", "tables"]
+__all__ = ["Verb", "Verbs", "api", "auth", "data", "finops", "tables"]
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -62,3 +62,8 @@ def api() -> None:
 @click.group(cls=Verbs)
 def tables() -> None:
     """Definitions of tables, columns and keys."""
+
+
+@click.group(cls=Verbs)
+def finops() -> None:
+    """Finance and Operations: files pushed in and pulled out, and what became of them."""

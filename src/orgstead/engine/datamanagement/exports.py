@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orgstead.engine.access import check_row
+from orgstead.engine.datamanagement.blobs import share_content
 from orgstead.engine.datamanagement.executions import (
     begin_execution,
     entities_of,
@@ -78,16 +79,17 @@ def schedule(call: Call, id: str, job: Mapping[str, Any]) -> Ref | None:
 
 def _ended(call: Call, task: Task, status: Mapping[str, int]) -> None:
     """A recurring export is followed by the next one; one that failed says so in its execution."""
-    at, id = task.progress or {}, task.payload["job"]
-    if status is not SUCCEEDED and "execution" in at:
+    id = task.payload.get("job")
+    execution = (task.progress or task.payload).get("execution")
+    if status is not SUCCEEDED and execution is not None:
         show_execution(
-            call, at["execution"], dm.Execution.Failed, completedon=call.now,
+            call, execution, dm.Execution.Failed, completedon=call.now,
             errormessage="The system job did not come to its end: it says why.",
         )  # fmt: skip
     call.data_files.leave(task.id)
     table = call.schema.tables[dm.JOBS]
-    job = call.unit.get(table, id)
-    if job is None or not task.payload.get("recurring"):
+    job = None if id is None else call.unit.get(table, id)
+    if id is None or job is None or not task.payload.get("recurring"):
         return
     if job["systemjobid"] is not None and job["systemjobid"].id == task.id:
         call.unit.update(table, id, {"systemjobid": schedule(call, id, job)})
@@ -96,8 +98,8 @@ def _ended(call: Call, task: Task, status: Mapping[str, int]) -> None:
 @kind(EXPORT, operation_type=OPERATION_TYPE, ended=_ended)
 def export_data(call: Call, task: Task) -> Any:
     """Do a piece of an export; progress is the execution, the entity that it is at, and where its next page begins."""
-    id = task.payload["job"]
-    job = call.unit.get(call.schema.tables[dm.JOBS], id)
+    id = task.payload.get("job")
+    job = call.unit.get(call.schema.tables[dm.JOBS], id) if id is not None else _by_itself(task.payload)
     if job is None or not job["isactive"]:
         return None
     current = job["systemjobid"].id if job["systemjobid"] is not None else None
@@ -106,18 +108,31 @@ def export_data(call: Call, task: Task) -> Any:
         return None
     at = task.progress
     if at is None:
-        return _begin(call, task, id, job)
+        return _begin(call, task, job)
     entities = entities_of(call, at["execution"])
     if at["at"] >= len(entities):
         return _finish(call, task, id, job, at, entities)
     return _page(call, task, job, at, entities[at["at"]])
 
 
-def _begin(call: Call, task: Task, id: str, job: Mapping[str, Any]) -> Any:
+def _by_itself(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an export that nobody repeats has in place of a job."""
+    return {
+        "projectid": Ref(dm.PROJECTS, payload["project"]),
+        "company": payload["company"],
+        "isactive": True,
+        "preventuploadwhenzero": False,
+        "systemjobid": None,
+    }
+
+
+def _begin(call: Call, task: Task, job: Mapping[str, Any]) -> Any:
     project = job["projectid"]
     name = (call.unit.get(call.schema.tables[dm.PROJECTS], project.id, ("name",)) or {})["name"]
     values = {"company": job["company"]}
-    execution = begin_execution(call, project, dm.Operation.Export, f"{name}-{call.new_id().upper()}", values)
+    execution = task.payload.get("execution") or begin_execution(
+        call, project, dm.Operation.Export, f"{name}-{call.new_id().upper()}", values
+    )
     for own in project_entities(call, project.id):
         if find_entity(call.schema, own["entityname"]) is None:
             raise fault("DataJobEntity", project=name, entity=own["entityname"])
@@ -209,7 +224,7 @@ def _again(call: Call, task: Task, at: Mapping[str, Any]) -> Any:
 def _finish(
     call: Call,
     task: Task,
-    id: str,
+    id: str | None,
     job: Mapping[str, Any],
     at: Mapping[str, Any],
     entities: Sequence[Mapping[str, Any]],
@@ -239,7 +254,11 @@ def _finish(
             pieces.append((key, len(chunk)))
         content = call.new_id()
         values |= {"contentid": content, "filesize": note_pieces(call, content, pieces)}
-    put_message(call, dm.Operation.Export, id, values)
+    if id is not None:
+        put_message(call, dm.Operation.Export, id, values)
+    else:
+        share_content(call, f"{task.payload['package']}.zip", values["contentid"], values["filesize"])
+        show_execution(call, at["execution"], contentid=values["contentid"])
     table = call.schema.tables[dm.PROJECT_ENTITIES]
     for part in entities:
         call.unit.update(table, part["projectentityid"], {"exportedversion": at["until"]})

@@ -17,6 +17,8 @@ FORMATS: Mapping[int, str] = {
     dm.Format.Excel: "EXCEL",
     dm.Format.Tab: "TAB",
     dm.Format.Pipe: "PIPE",
+    dm.Format.CsvUnicode: "CSV-Unicode",
+    dm.Format.CsvSemiColon: "CSV-SemiColon",
 }
 EXTENSIONS: Mapping[int, str] = {
     dm.Format.Csv: "csv",
@@ -25,6 +27,8 @@ EXTENSIONS: Mapping[int, str] = {
     dm.Format.Excel: "xlsx",
     dm.Format.Tab: "txt",
     dm.Format.Pipe: "csv",
+    dm.Format.CsvUnicode: "csv",
+    dm.Format.CsvSemiColon: "csv",
 }
 BY_NAME: Mapping[str, int] = {name.lower(): number for number, name in FORMATS.items()}
 

@@ -85,8 +85,7 @@ def process_message(call: Call, task: Task) -> Any:
 # -- the file ----------------------------------------------------------------------------------------------------------
 def _begin(call: Call, id: str, message: Mapping[str, Any]) -> Any:
     """Look at the file as a whole: which entities it is about."""
-    job = call.unit.get(call.schema.tables[dm.JOBS], message["jobid"].id) or {}
-    project = job["projectid"]
+    project = _project(call, message)
     name = (call.unit.get(call.schema.tables[dm.PROJECTS], project.id, ("name",)) or {})["name"]
     execution = begin_execution(
         call, project, dm.Operation.Import, f"{name}-{id.upper()}", {"company": message["company"]}
@@ -101,10 +100,18 @@ def _begin(call: Call, id: str, message: Mapping[str, Any]) -> Any:
     return {"phase": "stage", "execution": execution, "at": 0, "row": 0, "planned": False}
 
 
+def _project(call: Call, message: Mapping[str, Any]) -> Ref:
+    """The data project of a message: its job's, or for a package that was imported by itself its execution's."""
+    owner = message["jobid"] or message["executionid"]
+    row = call.unit.get(call.schema.tables[owner.table], owner.id, ("projectid",)) or {}
+    project: Ref = row["projectid"]
+    return project
+
+
 def _plan(call: Call, message: Mapping[str, Any], at: Mapping[str, Any]) -> None:
     """Make the parts of the execution. Raises the faults of packages, and DataJobEntity."""
-    job = call.unit.get(call.schema.tables[dm.JOBS], message["jobid"].id) or {}
-    settings = {each["entityname"].casefold(): each for each in project_entities(call, job["projectid"].id)}
+    project = _project(call, message)
+    settings = {each["entityname"].casefold(): each for each in project_entities(call, project.id)}
     if message["entityname"] is not None:
         _part(call, message, at, settings, message["entityname"], None, None, 0)
         return
@@ -149,6 +156,8 @@ def _stage(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
     with call.savepoint():
         if not at["planned"]:
             _plan(call, message, at)
+    if message["messagestatus"] == dm.Message.Enqueued:
+        show_message(call, id, dm.Message.Preprocessing, preprocessingon=call.now)
     entities = entities_of(call, at["execution"])
     if at["at"] >= len(entities):
         return _staged(call, id, at, entities)
@@ -190,6 +199,11 @@ def _staged(call: Call, id: str, at: dict[str, Any], entities: list[dict[str, An
     if records and records == errors:
         said = "No row of the file fits its entity: the rows in staging say why."
         return _stop(call, id, at, said, recordcount=records, errorcount=errors)
+    if at.get("staging_only"):
+        status = dm.Message.ProcessedWithErrors if errors else dm.Message.Processed
+        show_message(call, id, status, completedon=call.now, recordcount=records, errorcount=errors)
+        show_execution(call, at["execution"], status_of(errors), completedon=call.now)
+        return None
     show_message(call, id, dm.Message.Processing, processingon=call.now, recordcount=records)
     return {**at, "phase": "write", "at": 0, "row": 0}
 

@@ -13,7 +13,7 @@ import msgspec
 from orgstead.engine.ids import new_ids
 from orgstead.engine.registry import Call
 from orgstead.model import datamanagement as dm
-from orgstead.model.plan import AllOf, Col, Output, Param, Plan, Sort, Source, Test
+from orgstead.model.plan import AllOf, Col, IsNull, NoneOf, Output, Param, Plan, Sort, Source, Test
 from orgstead.model.schema import Table
 
 __all__ = ["Staged", "forget", "mark_done", "mark_wrong", "stage", "staged_rows", "try_again", "wrong_rows"]
@@ -28,7 +28,7 @@ _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 Staged = tuple[str, int, dict[str, Any] | None, bool]
 STAGED = (
     "orgstead_stagingrowid", "executionentityid", "rownumber", "transferstatus", "sourcevalues", "errormessage",
-    "isedited",
+    "isedited", "failedstaging",
 )  # fmt: skip
 
 
@@ -37,7 +37,16 @@ def stage(call: Call, entity: str, rows: Iterable[tuple[int, Mapping[str, Any], 
     kept = list(rows)
     fresh, error = int(dm.Transfer.NotStarted), int(dm.Transfer.Error)
     lines = [
-        (id, entity, number, error if problems else fresh, _encode(values).decode(), _told(problems), False)
+        (
+            id,
+            entity,
+            number,
+            error if problems else fresh,
+            _encode(values).decode(),
+            _told(problems),
+            False,
+            True if problems else None,
+        )
         for id, (number, values, problems) in zip(new_ids(len(kept)), kept, strict=True)
     ]
     call.unit.add(call.schema.tables[dm.STAGING], STAGED, lines)
@@ -54,11 +63,15 @@ def staged_rows(call: Call, entity: str, after: int, limit: int, status: dm.Tran
     return [(id, number, _read(text), bool(edited)) for id, number, text, _, edited in found]
 
 
-def wrong_rows(call: Call, entity: str, after: int, limit: int) -> list[tuple[int, str, str]]:
-    """Rows that are wrong behind the row ``after``: number, values as JSON, reason."""
-    found = call.unit.fetch(
-        _rows(call.schema.tables[dm.STAGING]), [entity, after, int(dm.Transfer.Error), limit]
-    )
+def wrong_rows(
+    call: Call, entity: str, after: int, limit: int, *, staging: bool | None = None
+) -> list[tuple[int, str, str]]:
+    """Rows that are wrong behind the row ``after``: number, values as JSON, reason.
+
+    ``staging``: those that did not reach staging (true), or those that did not leave it; both by default.
+    """
+    plan = _rows(call.schema.tables[dm.STAGING], staging)
+    found = call.unit.fetch(plan, [entity, after, int(dm.Transfer.Error), limit])
     return [(number, text or "{}", reason or "") for _, number, text, reason, _ in found]
 
 
@@ -70,11 +83,13 @@ def _read(text: str | None) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-@lru_cache(maxsize=4)
-def _rows(table: Table) -> Plan:
+@lru_cache(maxsize=12)
+def _rows(table: Table, staging: bool | None = None) -> Plan:
     names = ("orgstead_stagingrowid", "rownumber", "sourcevalues", "errormessage", "isedited")
     columns = [Col("t0", table.columns[name]) for name in names]
     entity, status = Col("t0", table.columns["executionentityid"]), Col("t0", table.columns["transferstatus"])
+    early = IsNull(Col("t0", table.columns["failedstaging"]))
+    which = () if staging is None else ((NoneOf(early),) if staging else (early,))
     return Plan(
         source=Source("t0", table),
         outputs=tuple(Output(of.column.name, of, of.column) for of in columns),
@@ -82,6 +97,7 @@ def _rows(table: Table) -> Plan:
             Test("eq", entity, Param(0, entity.column)),
             Test("gt", columns[1], Param(1, columns[1].column)),
             Test("eq", status, Param(2, status.column)),
+            *which,
         )),
         order=(Sort(columns[1]), Sort(columns[0])),
         limit=Param(3),
@@ -100,8 +116,8 @@ def try_again(call: Call, entity: str) -> int:
     table, after, count = call.schema.tables[dm.STAGING], 0, 0
     plan, status = _rows(table), int(dm.Transfer.Error)
     while found := call.unit.fetch(plan, [entity, after, status, AT_ONCE]):
-        lines = [(row[0], int(dm.Transfer.NotStarted), None) for row in found]
-        call.unit.update_many(table, ("transferstatus", "errormessage"), lines)
+        lines = [(row[0], int(dm.Transfer.NotStarted), None, None) for row in found]
+        call.unit.update_many(table, ("transferstatus", "errormessage", "failedstaging"), lines)
         after, count = found[-1][1], count + len(found)
     return count
 

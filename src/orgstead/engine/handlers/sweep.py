@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from orgstead.engine.callers import among
+from orgstead.engine.datamanagement.blobs import sweep_blobs
 from orgstead.engine.files import free, pieces_of
 from orgstead.engine.registry import OPEN, Call, handles
 from orgstead.model.plan import AllOf, Col, Output, Param, Plan, Sort, Source, Test
@@ -33,12 +34,13 @@ def sweep_files(call: Call) -> Mapping[str, Any]:
     for id in abandoned:
         free(call, pieces_of(call, id))
     call.unit.delete(uploads, abandoned)
+    blobs = sweep_blobs(call)
     freed = _older(call, pieces, "freedon", GRACE)
     for id in freed:
         # Before the row: a row whose piece has gone is swept again, a piece without a row only by chance.
         call.blobs.delete(id)
     call.unit.delete(pieces, freed)
-    return {"Removed": len(freed), "More": max(len(freed), len(abandoned)) == BATCH}
+    return {"Removed": len(freed), "More": max(len(freed), len(abandoned)) == BATCH or blobs > 0}
 
 
 def _older(call: Call, table: Table, column: str, age: timedelta) -> Sequence[str]:

@@ -9,6 +9,7 @@ from orgstead.identity.server import AuthorizationServer
 from orgstead.server.admin import Admin
 from orgstead.server.agents import AgentDoor
 from orgstead.server.asgi import Application
+from orgstead.server.blobs import BlobDoor
 from orgstead.server.callers import Callers
 from orgstead.server.connector import ConnectorDoor
 from orgstead.server.dataverse import Dataverse
@@ -38,6 +39,7 @@ def with_plane(
     finance: FinanceDoor,
     agents: AgentDoor,
     connector: ConnectorDoor,
+    blobs: BlobDoor,
     authority: AuthorizationServer,
     callers: Callers,
     limits: Limits,
@@ -65,6 +67,7 @@ def with_plane(
         finance,
         agents,
         connector,
+        blobs,
         authority,
         callers,
         limits,

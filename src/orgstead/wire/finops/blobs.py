@@ -9,17 +9,20 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+import msgspec
 from lxml import etree
+
+from orgstead.model.datamanagement import BlobLink
 
 __all__ = [
     "MAX_BLOCKS", "PREFIX", "BlobError", "BlobRequest", "Verb", "blob_address", "block_list", "error_reply",
-    "read_blob_request", "span_of", "written_headers",
+    "read_blob_request", "span_of", "told", "written_headers",
 ]  # fmt: skip
 
 PREFIX = "/blob/dmf/"
@@ -75,6 +78,15 @@ def blob_address(origin: str, key: bytes, blob: str, file: str, *, write: bool, 
     query = {"sv": VERSION, "sr": "b", "sp": permissions, "se": until}
     signed = urlencode({**query, "sig": _signature(key, name, permissions, until)})
     return f"{origin}{PREFIX}{quote(name)}?{signed}"
+
+
+def told(value: Any, address: Callable[[BlobLink], str]) -> Any:
+    """A value in an answer: of a blob its address, and of one that is to be written JSON as a text."""
+    if not isinstance(value, BlobLink):
+        return value
+    if not value.write:
+        return address(value)
+    return msgspec.json.encode({"BlobId": f"{{{value.blob.upper()}}}", "BlobUrl": address(value)}).decode()
 
 
 def read_blob_request(

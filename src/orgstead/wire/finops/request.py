@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from orgstead.errors import fault
+from orgstead.model.datamanagement import BlobLink
 
 __all__ = ["LEVELS", "Request", "read_level"]
 
@@ -20,8 +21,8 @@ class Request:
     """A request below the service's root. Header names are lower case.
 
     ``path`` and ``query`` are still percent-encoded; ``base`` is the root as the client addressed it, with a slash at
-    its end; ``company`` is the one that the caller works in. ``pending`` maps a Content-ID of the same change set to
-    the place of its request and the collection of its row.
+    its end; ``company`` is the one that the caller works in; ``link`` makes the address of a blob. ``pending`` maps a
+    Content-ID of the same change set to the place of its request and the collection of its row.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Request:
     base: str
     company: str
     new_id: Callable[[], str]
+    link: Callable[[BlobLink], str]
     pending: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     in_batch: bool = False
 

@@ -13,6 +13,7 @@ from orgstead.model.messages import Create, Delete, Execute, Result, Retrieve, R
 from orgstead.model.query import And, Condition, Expand, Field, Predicate, Query, ToOne
 from orgstead.model.record import Pending, Record, Ref
 from orgstead.wire.finops.answer import Expanded, Shape
+from orgstead.wire.finops.blobs import told
 from orgstead.wire.finops.names import NAMESPACE, Action, Names, Navigation
 from orgstead.wire.finops.payload import changed_values, new_values, read_key, replaced_values
 from orgstead.wire.finops.request import Request, read_level
@@ -354,7 +355,7 @@ class Resources:
         level = read_level(self.request.headers, None)
         kind = action.signature.direct or "Edm.String"
         context = {} if level == "none" else {"@odata.context": f"{self.request.base}$metadata#{kind}"}
-        body = {**context, "value": result.value}
+        body = {**context, "value": told(result.value, self.request.link)}
         return json_reply(body, kind=f"application/json; odata.metadata={level}")
 
 
