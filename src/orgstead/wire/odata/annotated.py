@@ -124,7 +124,9 @@ class _Columns:
     ) -> None:
         """Add what is said of a lookup: the navigation property along it, the table at its end, the name there."""
         values, asked = self.columns[index], self.annotations
-        targets: Values = _where(values, column.targets[0])
+        # Some lead to tables that are not here, and hold nothing.
+        only = column.targets[0] if column.targets else ""
+        targets: Values = _where(values, only)
         if column.polymorphic:
             towards = self.columns[index + 1]
             targets = [UNSET if id is None else target for id, target in zip(values, towards, strict=True)]
@@ -138,7 +140,7 @@ class _Columns:
                 _set(self.labels.get(target, {}).get(id)) for id, target in zip(values, targets, strict=True)
             ]
         elif asked.formatted:
-            labels = self.labels.get(column.targets[0], {})
+            labels = self.labels.get(only, {})
             named = {id: label for id, label in labels.items() if label is not None}
             members[f"{name}@{FORMATTED}"] = list(map(named.get, values, repeat(UNSET)))
 
