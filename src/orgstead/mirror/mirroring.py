@@ -36,7 +36,8 @@ def mirror(
 ) -> MirrorReport:
     """Take it over; ``progress`` is called with what comes next.
 
-    Raises ConfigurationError when both are one organisation, and what requests raise; it can be repeated then.
+    Raises ConfigurationError when both are one organisation or a table is chosen twice, and what requests raise; it can
+    be repeated then.
     """
     if (
         source.who_am_i()["OrganizationId"] == target.who_am_i()["OrganizationId"]
