@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from bench import connector as connected
 from bench import deliveries as told
 from bench import own, report, special, wrk
 from bench.operations import OPERATIONS, Operation
@@ -26,6 +27,7 @@ SPECIAL: Final = {
     "soap": soap,
     "segments": segments,
     "deliveries": told.deliveries,
+    "connector": connected.connector,
 }
 # Before rows are written that are nobody's but the administrator's.
 FIRST: Final = ("aggregate", "restricted")

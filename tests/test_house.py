@@ -62,6 +62,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ui": frozenset({"client"}),
     "founding": frozenset({"errors", "config", "model", "engine", "identity", "solutions"}),
     "filling": frozenset({"errors", "model", "engine", "solutions"}),
+    "collecting": frozenset({"collection", "config", "errors", "identity", "model", "server", "wire"}),
     "app": EVERYTHING,
     "cli": EVERYTHING,
     "commands": EVERYTHING,

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from orgstead.collecting import collect
 from orgstead.config import MEMORY, Config, ConfigError
 from orgstead.engine import rules
 from orgstead.engine.copies import PinnedBlobs
@@ -217,11 +218,12 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
         callouts=organisation.callouts,
     )
     organization = OrganizationService(engine, lanes, callers, unsupported)
+    dataverse = Dataverse(engine, lanes, unsupported)
     blobs = BlobDoor(config, engine, lanes, clock, organisation.keys.derive("data management blobs"))
     return with_plane(
         config,
         urls,
-        Dataverse(engine, lanes, unsupported),
+        dataverse,
         SoapDoor(config, callers, organization, Discovery(lanes, organization)),
         FinanceDoor(config, callers, FinanceOperations(engine, lanes, unsupported), blobs),
         AgentDoor(config, callers, _tools(config.mcp)),
@@ -235,6 +237,7 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
         unsupported=unsupported,
         background=(jobs,),
         seed=partial(fill, engine),
+        collect=partial(collect, config, urls, dataverse),
     )
 
 

@@ -60,7 +60,7 @@ def _config(**given: Any) -> Config:
 
 # The commands of the first page by what they are for, in the order in which one comes to them.
 _SECTIONS = {
-    "Work with any organisation, here or online": "auth data api tables actions mcp mirror collection",
+    "Work with any organisation, here or online": "auth data api tables finops actions mcp mirror collection",
     "Run an organisation": "serve init seed certs token config version",
     "Steer a running one in tests": "reset snapshot clock faults throttle requests",
 }

@@ -14,6 +14,8 @@ from orgstead.engine.callers import load_caller
 from orgstead.engine.ids import new_id
 from orgstead.identity.development import CLIENT_ID
 from orgstead.model.messages import Execute
+from orgstead.wire.finops.files.manifest import FieldMap, Manifest, PackageEntity
+from orgstead.wire.finops.files.package import write_package
 from tests.parity.conftest import Answer, Clock, Web, opened
 from tests.parity.test_parity_security import make_user
 
@@ -588,6 +590,33 @@ def test_xml_goes_through_a_style_sheet_and_a_style_sheet_reads_no_file(web: Web
     assert NAMES[row["messagestatus"]] in ("PreProcessingError", "Processed")
     assert "T-3" not in written(web, "T")
     assert "root:" not in json.dumps(row)
+
+
+def test_a_composite_file_is_refused_by_its_name(web: Web) -> None:
+    exchange = Exchange(web, project={"sourceformat": 2})
+    data = b"<d><F><FORECASTENTRYNUMBER>V-1</FORECASTENTRYNUMBER><L><ITEM>1</ITEM></L></F></d>"
+    row = exchange.ended(exchange.sent(data))
+    assert NAMES[row["messagestatus"]] == "PreProcessingError"
+    assert "composite" in row["errormessage"]
+
+
+def test_a_package_maps_its_columns_by_its_manifest(web: Web) -> None:
+    fields = [("No", "FORECASTENTRYNUMBER"), ("Model", "FORECASTMODELID"), ("Day", "FORECASTSTARTDATE")]
+    entity = PackageEntity(
+        name=ENTITY,
+        file="f.csv",
+        source_format="CSV",
+        fields=tuple(FieldMap(column=column, field=field) for column, field in fields),
+    )
+    rows = table(("W-1", "Current", "2026-03-01"), header=("No", "Model", "Day"))
+    file = io.BytesIO()
+    write_package(
+        file, Manifest(project="p", entities=(entity,)), [("f.csv", lambda member: member.write(rows))]
+    )
+    exchange = Exchange(web, datasource=2)
+    row = exchange.ended(exchange.sent(file.getvalue(), f"company={COMPANY}"))
+    assert NAMES[row["messagestatus"]] == "Processed", row["errormessage"]
+    assert list(written(web, "W")) == ["W-1"]
 
 
 def zipped(*files: tuple[str, bytes]) -> bytes:

@@ -209,6 +209,24 @@ def test_functions_and_actions_are_understood(made: dict[str, Any]) -> None:
     assert "CreateAccount" in json.loads(bound["request"]["body"]["raw"])
 
 
+def test_a_running_server_hands_out_its_own(made: dict[str, Any], live: Live) -> None:
+    address = f"{live.http}/_orgstead/collection"
+    served = httpx2.get(address).raise_for_status().json()
+    jsonschema.validate(served, POSTMAN)
+    url = next(each["value"] for each in served["variable"] if each["key"] == "url")
+    assert url.replace("localhost", "127.0.0.1") == live.http.replace("localhost", "127.0.0.1")
+    tables = {each["name"]: each["item"] for each in folder(served, "Tables")}
+    for each in folder(made, "Tables"):
+        assert tables[each["name"]] == each["item"]
+    for kind in ("Functions", "Actions"):
+        assert [each["name"] for each in folder(served, kind)] == [
+            each["name"] for each in folder(made, kind)
+        ]
+    assert Runner(served).send(folder(served, "Start here")[0]).status_code == 200
+    assert httpx2.get(address, params={"format": "insomnia"}).json()["__export_format"] == 4
+    assert httpx2.get(address, params={"format": "paw"}).status_code == 400
+
+
 def test_insomnia_gets_the_same_requests_in_its_own_words(made: dict[str, Any], run: Run) -> None:
     export = json.loads(run("collection", "--tables", TABLES, "--format", "insomnia").stdout)
     assert (export["_type"], export["__export_format"]) == ("export", 4)

@@ -2,6 +2,15 @@
 
 from orgstead.collection.insomnia import insomnia
 from orgstead.collection.postman import GRANTS, SCHEMA, postman
-from orgstead.collection.subject import Subject, read_subject
+from orgstead.collection.subject import SampleTable, Subject, read_operations, read_subject
 
-__all__ = ["GRANTS", "SCHEMA", "Subject", "insomnia", "postman", "read_subject"]
+__all__ = [
+    "GRANTS",
+    "SCHEMA",
+    "SampleTable",
+    "Subject",
+    "insomnia",
+    "postman",
+    "read_operations",
+    "read_subject",
+]

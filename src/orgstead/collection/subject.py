@@ -14,7 +14,7 @@ from orgstead.client.literals import name as checked_name
 from orgstead.client.literals import query_text
 from orgstead.client.values import decode
 
-__all__ = ["Operation", "Parameter", "SampleTable", "Subject", "read_subject"]
+__all__ = ["Operation", "Parameter", "SampleTable", "Subject", "read_operations", "read_subject"]
 
 _EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 _SELECT = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,DisplayName,IsIntersect"
@@ -89,7 +89,7 @@ def read_subject(
     if missing:
         raise ConfigurationError(f"there is no table {missing[0]}")
     authority, tenant = client.authority()
-    operations, enums = _metadata(
+    operations, enums = read_operations(
         client.request("GET", "$metadata", headers={"Accept": "application/xml"}).content
     )
     sample = [_table(each) for each in found if each.get("EntitySetName") and not each.get("IsIntersect")]
@@ -124,7 +124,7 @@ def _table(found: Mapping[str, Any]) -> SampleTable:
     )
 
 
-def _metadata(content: bytes) -> tuple[Sequence[Operation], Mapping[str, str]]:
+def read_operations(content: bytes) -> tuple[Sequence[Operation], Mapping[str, str]]:
     """Actions, functions and enumerations of a metadata document. Raises ConfigurationError for what is none."""
     if len(content) > MAX_METADATA or b"<!DOCTYPE" in content[:4096]:
         raise ConfigurationError("the metadata document is none")

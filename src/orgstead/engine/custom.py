@@ -50,10 +50,11 @@ def _run(api: CustomApi, function: Function | None, call: Call) -> Any:
 
     def run(hold: Hold) -> Mapping[str, Any] | None:
         with guarded(api.name):
-            return function(call, hold)
+            answer = function(call, hold)
+            # What it answers may be as much its own work as the answering.
+            return _answer(api, {} if answer is None else answer)
 
-    answer = call.limit.run(api.name, run)
-    return _answer(api, {} if answer is None else answer)
+    return call.limit.run(api.name, run)
 
 
 @contextmanager

@@ -299,10 +299,11 @@ class DataFiles(Protocol):
 
     def read(
         self, source: DataSource, after: int, limit: int
-    ) -> tuple[Sequence[str] | None, Sequence[DataRow]]:
-        """The columns that a file states for all of its rows, None where each states its own, and some rows.
+    ) -> tuple[Sequence[str] | None, Sequence[DataRow], bool]:
+        """The columns of a file, None where each row states its own; some rows; whether there may be more.
 
-        They are up to ``limit`` rows behind the row ``after``, had cheaply where the same source was left there.
+        They are up to ``limit`` rows behind the row ``after``, fewer when they are large, and had cheaply where the
+        same source was left there.
         """
 
     def write(self, key: str, place: int, target: DataTarget, at: int, rows: Sequence[Sequence[Any]]) -> bool:

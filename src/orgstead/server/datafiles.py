@@ -28,6 +28,9 @@ __all__ = ["DataFileStore"]
 
 BUFFER = 1024 * 1024
 PIECE_BYTES = 4 * 1024 * 1024
+# Rows are taken in batches until they are enough, or have so many characters together.
+BATCH = 100
+MAX_CHARACTERS = 16 * 1024 * 1024
 # Files that are left open; more are opened anew, at the row where they were left.
 MAX_OPEN = 32
 
@@ -38,6 +41,8 @@ class _Reading:
     def __init__(self, source: DataSource) -> None:
         self.stack = ExitStack()
         self.at = 0
+        self.more = True
+        self._fields: Mapping[str, str] = {}
         try:
             self._open(source)
         except BaseException:
@@ -55,6 +60,11 @@ class _Reading:
             file = cast(BinaryIO, self.stack.enter_context(package.open(entity)))
             if entity.sheet:
                 form = replace(form, sheet=entity.sheet)
+            self._fields = {
+                each.column.casefold(): each.field
+                for each in entity.fields
+                if each.column and each.column.casefold() != each.field.casefold()
+            }
         if source.style:
             if form.kind != "xml":
                 raise fault("DataFormatUnsupported", feature=f"A transformation of the format {form.name}")
@@ -62,17 +72,38 @@ class _Reading:
                 BinaryIO, self.stack.enter_context(transformed(file, source.style.encode("utf-8", "replace")))
             )
         found = open_rows(file, form)
-        self.columns = found.columns
+        self.columns = found.columns if found.columns is None else tuple(map(self._named, found.columns))
         self._rows: Iterator[FileRow] = iter(found)
+        self._nested = form.kind == "xml"
+
+    def _named(self, column: str) -> str:
+        """A column as the manifest of a package maps it."""
+        return self._fields.get(column.casefold(), column)
 
     def read(self, after: int, limit: int) -> list[FileRow]:
-        """The next rows behind a row."""
+        """The next rows behind a row; ``more`` says whether there may be others."""
         while self.at < after:
             skipped = next(self._rows, None)
             if skipped is None:
+                self.more = False
                 return []
             self.at = skipped.number
-        rows = list(islice(self._rows, limit))
+        rows: list[FileRow] = []
+        size = 0
+        while len(rows) < limit and size < MAX_CHARACTERS:
+            some = list(islice(self._rows, min(BATCH, limit - len(rows))))
+            if not some:
+                self.more = False
+                break
+            rows += some
+            size += sum(len(cell) for row in some for cell in row.values.values() if cell.__class__ is str)
+        if self._nested and any(row.parent for row in rows):
+            raise fault("DataFormatUnsupported", feature="A file of a composite entity")
+        if self._fields:
+            rows = [
+                row._replace(values={self._named(name): value for name, value in row.values.items()})
+                for row in rows
+            ]
         if rows:
             self.at = rows[-1].number
         return rows
@@ -132,7 +163,7 @@ class DataFileStore:
 
     def read(
         self, source: DataSource, after: int, limit: int
-    ) -> tuple[Sequence[str] | None, Sequence[DataRow]]:
+    ) -> tuple[Sequence[str] | None, Sequence[DataRow], bool]:
         """Some rows behind the row ``after``."""
         with self._lock:
             reading = self._open.pop(source.key, None)
@@ -152,7 +183,7 @@ class DataFileStore:
             _, oldest = self._open.popitem(last=False) if len(self._open) > MAX_OPEN else ("", None)
         if oldest is not None:
             oldest.stack.close()
-        return reading.columns, rows
+        return reading.columns, rows, reading.more
 
     def write(self, key: str, place: int, target: DataTarget, at: int, rows: Sequence[Sequence[Any]]) -> bool:
         """Write rows to a file of a package that is being made; False when what was written before is not here."""

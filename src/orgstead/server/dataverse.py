@@ -19,6 +19,7 @@ from orgstead.server.lanes import Lanes
 from orgstead.server.observed import Unsupported
 from orgstead.server.operations import Operations, own_address
 from orgstead.server.uploads import receive_upload
+from orgstead.wire.odata.csdl import csdl
 from orgstead.wire.odata.decode import decode
 from orgstead.wire.odata.files import Upload, read_upload
 from orgstead.wire.odata.headers import check_headers
@@ -67,6 +68,12 @@ class Dataverse(Operations[Request]):
             self._names = Names(schema)
             self._signatures = {**self._shipped, **_custom(schema)}
         return self._names
+
+    def metadata(self) -> bytes:
+        """The metadata document."""
+        names = self.names(self._engine.schema)
+        told = ((name, each) for name, each in self._signatures.items() if not each.private)
+        return csdl(names, tuple(told))
 
     async def answer(
         self,

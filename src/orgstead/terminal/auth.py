@@ -1,5 +1,8 @@
 """``orgstead auth``: profiles listed, looked at, selected and removed."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from orgstead.client import Client, DynamicsError
@@ -35,28 +38,40 @@ def list_(form: str) -> None:
 
 @auth.command("select")
 @click.argument("name")
-def select(name: str) -> None:
+@json_option
+def select(name: str, as_json: bool) -> None:
     """Use this profile unless another is named."""
     profiles = Profiles()
     profiles.select(name)
-    say(f"Profile {name} is selected: {profiles.get(name).url}")
+    url = profiles.get(name).url
+    _tell({"name": name, "url": url, "selected": True}, f"Profile {name} is selected: {url}", as_json)
 
 
 @auth.command("remove")
 @click.argument("name")
-def remove(name: str) -> None:
+@json_option
+def remove(name: str, as_json: bool) -> None:
     """Forget a profile, and its secrets."""
     Profiles().remove(name)
-    say(f"Profile {name} is gone.")
+    _tell({"name": name, "removed": True}, f"Profile {name} is gone.", as_json)
 
 
 @auth.command("clear")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def clear(yes: bool) -> None:
+@json_option
+def clear(yes: bool, as_json: bool) -> None:
     """Forget all profiles."""
     profiles = Profiles()
     sure(f"Forget all profiles in {profiles.place}?", yes)
-    say(f"{profiles.clear()} profiles are gone.")
+    number = profiles.clear()
+    _tell({"removed": number}, f"{number} profiles are gone.", as_json)
+
+
+def _tell(told: Mapping[str, Any], text: str, as_json: bool) -> None:
+    if as_json:
+        write_json(told)
+    else:
+        say(text)
 
 
 @auth.command("who")

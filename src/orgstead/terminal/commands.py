@@ -24,4 +24,6 @@ HUNG = (
     _api, _auth, _tables, _transfer, auth_create, data_files, data_read, data_write, finops_files, finops_trigger,
     tables_write,
 )  # fmt: skip
+# Where Microsoft's command line has it, too.
+data.add_command(tables.commands["describe"])
 COMMANDS = (auth, data, api, tables, finops, mirror_, collection)

@@ -104,8 +104,11 @@ def _own_name(client: Client, row: Ref, column: str) -> str:
 @click.argument("key")
 @click.argument("relationship")
 @click.argument("rows", nargs=-1, required=True, metavar="TABLE:ID...")
+@json_option
 @connected
-def associate(client: Client, table: str, key: str, relationship: str, rows: tuple[str, ...]) -> None:
+def associate(
+    client: Client, table: str, key: str, relationship: str, rows: tuple[str, ...], as_json: bool
+) -> None:
     """Relate rows to a row by a navigation property.
 
     The property leads to many: 'orgstead tables relationships TABLE' lists them.
@@ -114,7 +117,10 @@ def associate(client: Client, table: str, key: str, relationship: str, rows: tup
     orgstead data associate account ID contact_customer_accounts contact:ID
     """
     client.associations.add(_ref(client, table, key), relationship, [_pointed(client, each) for each in rows])
-    say(f"{len(rows)} rows are related by {relationship}.")
+    if as_json:
+        write_json({"table": table, "relationship": relationship, "related": len(rows)})
+    else:
+        say(f"{len(rows)} rows are related by {relationship}.")
 
 
 @data.command("disassociate")
@@ -122,10 +128,16 @@ def associate(client: Client, table: str, key: str, relationship: str, rows: tup
 @click.argument("key")
 @click.argument("relationship")
 @click.argument("rows", nargs=-1, required=True, metavar="TABLE:ID...")
+@json_option
 @connected
-def disassociate(client: Client, table: str, key: str, relationship: str, rows: tuple[str, ...]) -> None:
+def disassociate(
+    client: Client, table: str, key: str, relationship: str, rows: tuple[str, ...], as_json: bool
+) -> None:
     """Take rows out of what a row is related to."""
     source = _ref(client, table, key)
     for each in rows:
         client.associations.remove(source, relationship, _pointed(client, each))
-    say(f"{len(rows)} rows are no longer related by {relationship}.")
+    if as_json:
+        write_json({"table": table, "relationship": relationship, "removed": len(rows)})
+    else:
+        say(f"{len(rows)} rows are no longer related by {relationship}.")

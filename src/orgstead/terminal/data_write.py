@@ -1,11 +1,12 @@
 """``orgstead data create``, ``update``, ``upsert`` and ``delete``."""
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 
-from orgstead.client import Client, RowFailure, raw
+from orgstead.client import BulkResult, Client, RowFailure, raw
 from orgstead.terminal.connect import connected
 from orgstead.terminal.data_read import show
 from orgstead.terminal.failures import Failure, failure_of
@@ -186,12 +187,18 @@ def _delete_many(client: Client, table: str, where: str, yes: bool, as_json: boo
     done = failed = 0
     # In the order of the ids, so that what is gone moves no page.
     pages = asked.select(shape.key).order_by(shape.key).page_size(DELETE_PAGE).pages()
-    for page in pages if count else ():
-        result = client.bulk.delete(shape.name, [each.id for each in page], strict=False)
-        done, failed = done + result.done, failed + result.failed
-        failures += result.failures[: SHOWN_FAILURES - len(failures)]
-        if done + failed < count:
-            say(f"{done:,} of {count:,} rows are deleted.")
+    with click.progressbar(
+        length=count, label="rows", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+        for page in pages if count else ():
+
+            def moved(so_far: BulkResult, before: int = done + failed) -> None:
+                bar.update(before + so_far.done + so_far.failed - bar.pos)
+
+            ids = [each.id for each in page]
+            result = client.bulk.delete(shape.name, ids, strict=False, progress=moved)
+            done, failed = done + result.done, failed + result.failed
+            failures += result.failures[: SHOWN_FAILURES - len(failures)]
     if as_json:
         write_json({"table": table, "deleted": done, "failed": failed})
     else:

@@ -64,6 +64,6 @@ def tables() -> None:
     """Definitions of tables, columns and keys."""
 
 
-@click.group(cls=Verbs)
+@click.group(cls=Verbs, short_help="Finance and Operations: files and packages.")
 def finops() -> None:
     """Finance and Operations: files pushed in and pulled out, and what became of them."""

@@ -26,7 +26,8 @@ LOOKUPS = frozenset({"Customer", "Lookup", "Owner"})
 CHOICES = frozenset({"Picklist", "State", "Status"})
 INTEGERS, EXACT = frozenset({"BigInt", "Integer"}), frozenset({"Decimal", "Money"})
 TRUE, FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
-ELSEWHERE = frozenset({"File", "Image", "PartyList", "CalendarRules", "ManagedProperty"})
+FILES = frozenset({"File", "Image"})
+ELSEWHERE = FILES | frozenset({"PartyList", "CalendarRules", "ManagedProperty"})
 _NEXT_PAIR = re.compile(r",(?=[A-Za-z_][A-Za-z0-9_]*=)")
 _ROW = re.compile(r"([A-Za-z_][A-Za-z0-9_]*):(.+)", re.DOTALL)
 
@@ -133,9 +134,8 @@ class Typing:
         if kind == "Boolean":
             return self._truth(name, text)
         if kind in ELSEWHERE:
-            raise click.UsageError(
-                f"{name} is a column of type {kind}, which no text can be: see 'orgstead data upload'."
-            )
+            how = "'orgstead data upload' puts a file there" if kind in FILES else "give it with --data"
+            raise click.UsageError(f"{name} is of type {kind}, which no text can be: {how}.")
         try:
             if kind in INTEGERS:
                 return int(text)

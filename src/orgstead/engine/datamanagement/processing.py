@@ -171,7 +171,7 @@ def _stage(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
         _truncate_staging(call, part)
     # Without staging, a look at the first row shows whether it is a file of this entity at all.
     skipped = bool(settings["skipstaging"])
-    columns, rows = call.data_files.read(source, at["row"], 1 if skipped else CHUNK)
+    columns, rows, more = call.data_files.read(source, at["row"], 1 if skipped else CHUNK)
     if columns is not None and not at["row"]:
         fields.check(columns)
     if skipped:
@@ -182,7 +182,7 @@ def _stage(call: Call, id: str, message: Mapping[str, Any], at: dict[str, Any]) 
         "stagingrecords": part["stagingrecords"] + len(rows),
         "stagingerrors": part["stagingerrors"] + wrong,
     }
-    if len(rows) == CHUNK:
+    if more and rows:
         show_entity(call, own, **counts)
         return {**at, "planned": True, "row": rows[-1].number}
     call.data_files.leave(source.key)

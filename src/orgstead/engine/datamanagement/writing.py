@@ -78,10 +78,10 @@ def _straight(
     """Take a chunk of rows over from the file itself; only those that are wrong are kept in staging."""
     own = part["orgstead_dataexecutionentityid"]
     source, fields = source_of(call, id, message, part)
-    broken = None
+    broken, more = None, False
     rows: list[tuple[int, Mapping[str, Any], Sequence[str]]] = []
     try:
-        columns, found = call.data_files.read(source, at["row"], CHUNK)
+        columns, found, more = call.data_files.read(source, at["row"], CHUNK)
         rows = list(fields.read(columns, found))
     except Fault as error:
         if error.name not in ABOUT_FILES:
@@ -101,7 +101,7 @@ def _straight(
         "updatedrecords": part["updatedrecords"] + done.updated,
         "targeterrors": part["targeterrors"] + len(wrong),
     }
-    if len(rows) == CHUNK and broken is None:
+    if more and rows and broken is None:
         show_entity(call, own, targetstatus=int(dm.Execution.Executing), **counts)
         return {**at, "row": rows[-1][0]}
     call.data_files.leave(source.key)

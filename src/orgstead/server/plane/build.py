@@ -1,6 +1,7 @@
 """Puts a server and its admin plane together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from orgstead.config import MEMORY, Config
 from orgstead.engine.copies import Copies
@@ -48,8 +49,12 @@ def with_plane(
     unsupported: Unsupported,
     background: Iterable[Resting],
     seed: Seed,
+    collect: Callable[[str], Mapping[str, Any]],
 ) -> Application | Watched:
-    """The application, behind its admin plane where there is one. ``background`` is all that works beside requests."""
+    """The application, behind its admin plane where there is one. ``background`` is all that works beside requests.
+
+    ``collect`` makes a collection of requests for a program.
+    """
     engine = dataverse.engine
     gate = Gate()
     keeper = Keeper(Copies(engine), gate, background, seed, starts=config.dev)
@@ -85,6 +90,7 @@ def with_plane(
         unsupported=unsupported,
         metrics=Metrics(lambda: gate.running, lambda: sum(rule.fired for rule in injection.listed())),
         database="postgresql" if config.database_url else "memory" if config.data == MEMORY else "sqlite",
+        collect=collect,
         throttle=limits,
     )
     return Watched(application, plane, guard, callers, config)

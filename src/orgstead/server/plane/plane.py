@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Protocol
@@ -105,6 +105,7 @@ class Plane:
     unsupported: Unsupported
     metrics: Metrics
     database: str
+    collect: Callable[[str], Mapping[str, Any]]
     throttle: Throttle | None = None
 
     def wake(self) -> None:
@@ -172,6 +173,17 @@ async def metrics(plane: Plane, call: Call) -> Answer:
     """Numbers for Prometheus, in its text format."""
     call.only()
     return text_answer(plane.metrics.text(), CONTENT_TYPE_LATEST)
+
+
+@route("GET", "collection", "`format`: `postman`, by default, or `insomnia`")
+async def collection(plane: Plane, call: Call) -> Answer:
+    """Hand out a collection of requests for Postman or Insomnia, made from the definitions."""
+    kind = call.only("format").get("format", "postman")
+    try:
+        made = await asyncio.to_thread(plane.collect, kind)
+    except KeyError:
+        raise Refused(400, "bad_query", "format is postman or insomnia.") from None
+    return json_answer(made)
 
 
 @route("POST", "reset", "`snapshot`: where to go back to, `start` by default")

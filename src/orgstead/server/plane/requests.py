@@ -20,7 +20,7 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 # A token that stands anywhere.
-_TOKEN = re.compile(r"eyJ[\w-]*(?:\.|%2e)[\w.%-]*", re.IGNORECASE)
+_TOKEN = re.compile(r"eyJ[\w.%-]{20,}")
 
 
 class Note:
@@ -68,10 +68,10 @@ class Note:
 
     def shown(self) -> Mapping[str, Any]:
         """The note as JSON has it."""
-        text = _bare(self.path.decode("latin-1"))[:MAX_TEXT]
+        text = _bare(self.path[:MAX_TEXT].decode("latin-1"))
         if self.query:
-            parts = map(_masked, self.query.decode("latin-1").split("&"))
-            text += "?" + _bare("&".join(parts))[:MAX_TEXT]
+            parts = map(_masked, self.query[:MAX_TEXT].decode("latin-1").split("&"))
+            text += "?" + _bare("&".join(parts))
         return {
             "time": datetime.fromtimestamp(self.when, UTC)
             .isoformat(timespec="milliseconds")
