@@ -127,7 +127,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every scenario runs on each database, those of ``BOTH_WIRES`` over SOAP as well."""
     if "web" in metafunc.fixturenames:
         both = metafunc.module.__name__.rpartition(".")[2] in BOTH_WIRES
-        ways = [f"{database}{wire}" for wire in ("", OVER_SOAP)[: 1 + both] for database in ("sqlite", "postgres")]
+        ways = [
+            f"{database}{wire}" for wire in ("", OVER_SOAP)[: 1 + both] for database in ("sqlite", "postgres")
+        ]
         metafunc.parametrize("web", ways, indirect=True, scope="module")
 
 

@@ -201,6 +201,67 @@ def test_rows_hang_on_a_new_row(soap: Soap) -> None:
     assert [each.values["subject"] for each in tasks] == ["one", "two"]
 
 
+def asked_along(*asked: tuple[str, str | None, Of]) -> Of:
+    """A RelatedEntitiesQuery: relationship, role, query."""
+    inner = "".join(
+        "<a:KeyValuePairOfRelationshipQueryBaseX_PsK4FkN>"
+        f"<b:key>{relationship(name, role)}</b:key>{written('b:value', wanted)}"
+        "</a:KeyValuePairOfRelationshipQueryBaseX_PsK4FkN>"
+        for name, role, wanted in asked
+    )
+    return raw("a:RelationshipQueryCollection", inner)
+
+
+def test_rows_along_every_kind_of_relationship_come_with_a_row(soap: Soap) -> None:
+    contact = soap.create("contact", lastname="Primary")
+    parent = soap.create("account", name="Parent", primarycontactid=Ref("contact", contact))
+    children = [
+        soap.create("account", name=f"Child {number}", parentaccountid=Ref("account", parent))
+        for number in range(3)
+    ]
+    lead = soap.create("lead", lastname="L", subject="S")
+    soap.tie("Associate", "account", parent, "accountleads_association", Ref("lead", lead))
+    soap.create("account", name="Of nobody")
+    link = (
+        "<a:LinkEntities><a:LinkEntity><a:Columns><a:AllColumns>false</a:AllColumns><a:Columns>"
+        "<f:string>name</f:string></a:Columns></a:Columns><a:EntityAlias>up</a:EntityAlias>"
+        "<a:JoinOperator>Inner</a:JoinOperator><a:LinkFromAttributeName>parentaccountid</a:LinkFromAttributeName>"
+        "<a:LinkFromEntityName>account</a:LinkFromEntityName><a:LinkToAttributeName>accountid"
+        "</a:LinkToAttributeName><a:LinkToEntityName>account</a:LinkToEntityName></a:LinkEntity></a:LinkEntities>"
+    )
+    two = "<a:PageInfo><a:Count>2</a:Count><a:PageNumber>1</a:PageNumber></a:PageInfo>"
+    wanted = asked_along(
+        ("account_primary_contact", None, query("contact", "lastname")),
+        (
+            "account_parent_account",
+            "Referenced",
+            query("account", "name", more=f"{link}{order('name')}{two}"),
+        ),
+        ("accountleads_association", None, query("lead", "subject")),
+    )
+    answer = soap.execute(
+        "Retrieve", Target=Ref("account", parent), ColumnSet=raw("a:ColumnSet", columns("name")),
+        RelatedEntitiesQuery=wanted,
+    )["Entity"]  # fmt: skip
+    found = {name: rows for (name, _), rows in answer.related.items()}
+    assert [row.id for row in found["account_primary_contact"]] == [contact]
+    assert [row.values["name"] for row in found["account_parent_account"]] == ["Child 0", "Child 1"]
+    assert [row.values["up.name"].value for row in found["account_parent_account"]] == ["Parent", "Parent"]
+    assert [row.id for row in found["accountleads_association"]] == [lead]
+    up = asked_along(("account_parent_account", "Referencing", query("account", "name")))
+    answer = soap.execute(
+        "Retrieve", Target=Ref("account", children[0]), ColumnSet=raw("a:ColumnSet", columns()),
+        RelatedEntitiesQuery=up,
+    )["Entity"]  # fmt: skip
+    assert [row.id for row in answer.related[("account_parent_account", None)]] == [parent]
+    with pytest.raises(SoapFault) as failed:
+        soap.execute(
+            "Retrieve", Target=Ref("account", parent), ColumnSet=raw("a:ColumnSet", columns()),
+            RelatedEntitiesQuery=asked_along(("account_primary_contact", None, query("lead", "subject"))),
+        )  # fmt: skip
+    assert failed.value.hex == "0x80040203"
+
+
 def test_rows_are_tied_and_untied(soap: Soap) -> None:
     account = soap.create("account", name="One side")
     contacts = [soap.create("contact", lastname=f"Many {number}") for number in range(2)]

@@ -9,9 +9,9 @@ from orgstead.errors import Fault
 from orgstead.model.messages import Options, Result
 from orgstead.model.schema import Schema, Table
 from orgstead.wire.definitions.actions import DEFINITION_ACTIONS
-from orgstead.wire.odata.paths import Segment, parse_path
 from orgstead.wire.odata.request import Request
 from orgstead.wire.odata.response import VERSION, Reply
+from orgstead.wire.odatav4.paths import Segment, parse_path
 from orgstead.wire.soap.contracts import CONTRACTS, PRIMITIVES, TypeName, find_type, is_a, members_of
 from tests.parity.bridge.ledger import Alone, Why
 from tests.parity.bridge.requests import Asked
@@ -114,7 +114,11 @@ def _request(method: str, segments: Any, body: Values, schema: Schema, base: str
             )  # fmt: skip
         name = _named(first, "Name")
         if method == "PUT":
-            return "UpdateOptionSet", {"OptionSet": _typed("OptionSetMetadataBase", {**body, "Name": name})}, None
+            return (
+                "UpdateOptionSet",
+                {"OptionSet": _typed("OptionSetMetadataBase", {**body, "Name": name})},
+                None,
+            )
         return ("DeleteOptionSet", {"Name": name}, None) if method == "DELETE" else None
     if first.name == "RelationshipDefinitions" and not rest:
         return _relationship(method, first, body)
@@ -131,7 +135,11 @@ def _create_table(body: Values) -> Found | None:
     kind = str(primary.get("@odata.type", "")).rpartition(".")[2]
     if kind != "StringAttributeMetadata":
         return None
-    rest = {name: value for name, value in body.items() if name not in ("Attributes", "HasNotes", "HasActivities", "HasFeedback")}
+    rest = {
+        name: value
+        for name, value in body.items()
+        if name not in ("Attributes", "HasNotes", "HasActivities", "HasFeedback")
+    }
     flags = {name: body[name] for name in ("HasNotes", "HasActivities", "HasFeedback") if name in body}
     if not all(isinstance(each, bool) for each in flags.values()):
         return None
@@ -155,7 +163,11 @@ def _part(method: str, part: str, segment: Segment, body: Values, table: Table, 
         name = _named(segment, "LogicalName")
         if method == "PUT":
             given = {**body, "LogicalName": name}
-            return "UpdateAttribute", {"EntityName": table.logical_name, "Attribute": _typed("AttributeMetadata", given)}, None
+            return (
+                "UpdateAttribute",
+                {"EntityName": table.logical_name, "Attribute": _typed("AttributeMetadata", given)},
+                None,
+            )
         if method == "DELETE":
             return "DeleteAttribute", {"EntityLogicalName": table.logical_name, "LogicalName": name}, None
     if part == "Keys":
@@ -179,7 +191,11 @@ def _relationship(method: str, first: Segment, body: Values) -> Found | None:
                 "OneToManyRelationship": _typed(kind, rest),
                 "Lookup": _typed("LookupAttributeMetadata", body["Lookup"]),
             }
-            return "CreateOneToMany", parameters, lambda told: f"RelationshipDefinitions({told['RelationshipId']})"
+            return (
+                "CreateOneToMany",
+                parameters,
+                lambda told: f"RelationshipDefinitions({told['RelationshipId']})",
+            )
         if kind == "ManyToManyRelationshipMetadata":
             named = body.get("IntersectEntityName")
             rest = {name: value for name, value in body.items() if name != "IntersectEntityName"}
@@ -195,7 +211,11 @@ def _relationship(method: str, first: Segment, body: Values) -> Found | None:
         return None
     name = _named(first, "SchemaName")
     if method == "PUT":
-        return "UpdateRelationship", {"Relationship": _typed("RelationshipMetadataBase", {**body, "SchemaName": name})}, None
+        return (
+            "UpdateRelationship",
+            {"Relationship": _typed("RelationshipMetadataBase", {**body, "SchemaName": name})},
+            None,
+        )
     return ("DeleteRelationship", {"Name": name}, None) if method == "DELETE" else None
 
 
@@ -210,7 +230,10 @@ def _action(segment: Segment, body: Values, options: Options, base: str) -> Chan
             case list() if all(isinstance(each, int) for each in value):
                 parameters[name] = typed(("arrays", "ArrayOfint"), value)
             case list():
-                kind = {"OneToManyRelationships": "OneToManyRelationshipMetadata", "Entities": "EntityMetadata"}.get(name)
+                kind = {
+                    "OneToManyRelationships": "OneToManyRelationshipMetadata",
+                    "Entities": "EntityMetadata",
+                }.get(name)
                 if kind is None or not all(isinstance(each, dict) for each in value):
                     raise Alone(Why.DEFINITION)
                 for each in value:
@@ -227,13 +250,25 @@ def _action(segment: Segment, body: Values, options: Options, base: str) -> Chan
     def render(result: Result) -> Reply:
         if returned is None:
             raise Alone(Why.DEFINITION)
-        told = {"@odata.context": f"{base}$metadata#Microsoft.Dynamics.CRM.{segment.name}Response", **result.value}
-        return Reply(status=200, headers=(("Content-Type", "application/json"), VERSION), body=json.dumps(told).encode())
+        told = {
+            "@odata.context": f"{base}$metadata#Microsoft.Dynamics.CRM.{segment.name}Response",
+            **result.value,
+        }
+        return Reply(
+            status=200,
+            headers=(("Content-Type", "application/json"), VERSION),
+            body=json.dumps(told).encode(),
+        )
 
     def done(result: Result) -> Reply:
         return Reply(status=204)
 
-    if returned is None and segment.name not in ("UpdateOptionValue", "DeleteOptionValue", "OrderOption", "UpdateStateValue"):
+    if returned is None and segment.name not in (
+        "UpdateOptionValue",
+        "DeleteOptionValue",
+        "OrderOption",
+        "UpdateStateValue",
+    ):
         raise Alone(Why.DEFINITION)
     asked = Asked(name=segment.name, parameters=parameters, read=lambda results: Result(value=dict(results)))
     return Change(asked=asked, options=options, render=render if returned else done)
@@ -244,7 +279,9 @@ def _table(segment: Segment, schema: Schema) -> Table:
     for table in schema.tables.values():
         if segment.id is not None and table.metadata_id == segment.id.lower():
             return table
-        if segment.pairs == (("LogicalName", table.logical_name),) or list(segment.pairs) == [("LogicalName", table.logical_name)]:
+        if segment.pairs == (("LogicalName", table.logical_name),) or list(segment.pairs) == [
+            ("LogicalName", table.logical_name)
+        ]:
             return table
     raise Alone(Why.DEFINITION)
 
@@ -260,7 +297,11 @@ def _typed(kind: str, value: Any) -> Any:
     """A definition of a class, or of the class that it states."""
     found = find_type(None, kind)
     assert found is not None, kind
-    stated = str(value.get("@odata.type", "")).rpartition(".")[2].removeprefix("Complex") if isinstance(value, dict) else ""
+    stated = (
+        str(value.get("@odata.type", "")).rpartition(".")[2].removeprefix("Complex")
+        if isinstance(value, dict)
+        else ""
+    )
     if stated:
         other = find_type(None, stated)
         if other is None or not is_a(other, found):

@@ -10,7 +10,9 @@ class Why(Enum):
     """Why a request has no counterpart among the requests of the Organization Service."""
 
     REFUSED = "the Web API's own reader refuses its address, options, headers or body"
-    DOCUMENT = "it reads definitions or documents by OData's options (test_parity_soap_definitions has SOAP's)"
+    DOCUMENT = (
+        "it reads definitions or documents by OData's options (test_parity_soap_definitions has SOAP's)"
+    )
     SIGN_IN = "whoever is not signed in is refused in HTTP, before any envelope is read"
     BATCH = "$batch is OData's form (ExecuteMultiple and ExecuteTransaction are in test_parity_soap)"
     ELSEWHERE = "its address is not below the Web API's root"

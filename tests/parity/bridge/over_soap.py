@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+from starlette.testclient import TestClient
+
 from orgstead.app import Organisation
 from orgstead.engine.ids import new_id
 from orgstead.errors import Fault, FaultKind, fault_kinds
@@ -19,10 +21,10 @@ from orgstead.model.schema import Schema
 from orgstead.wire.odata.decode import decode
 from orgstead.wire.odata.files import read_upload
 from orgstead.wire.odata.names import Names
-from orgstead.wire.odata.prefer import parse_prefer
-from orgstead.wire.odata.request import Operation, Request
+from orgstead.wire.odata.request import Request
 from orgstead.wire.odata.response import Reply, failure
-from starlette.testclient import TestClient
+from orgstead.wire.odatav4.prefer import parse_prefer
+from orgstead.wire.odatav4.reply import Operation
 from tests.parity.bridge.definitions import change_of
 from tests.parity.bridge.ledger import Alone, Ledger, Why
 from tests.parity.bridge.requests import Asked, Bridge
@@ -83,7 +85,9 @@ class OverSoap(Web):
         asked = self._request(method, path, body, headers)
         self.soap.authorization = asked.headers.get("authorization")
         self.soap.headers = "".join(
-            f"<a:{ours}>{asked.headers[name]}</a:{ours}>" for name, ours in ACTING.items() if name in asked.headers
+            f"<a:{ours}>{asked.headers[name]}</a:{ours}>"
+            for name, ours in ACTING.items()
+            if name in asked.headers
         )
         change = change_of(asked, self.schema)
         try:
@@ -116,7 +120,8 @@ class OverSoap(Web):
         custom = {name: signature_of(api) for name, api in self.schema.apis.items()}
         return Request(
             method=method, path=below.removeprefix(ROOT), query=query,
-            headers={name.lower(): value for name, value in built.headers.items()} | sent, body=content or b"", base=ROOT,
+            headers={**{name.lower(): value for name, value in built.headers.items()}, **sent}, base=ROOT,
+            body=content or b"",
             signatures={**self._shipped, **custom}, new_id=new_id,
         )  # fmt: skip
 
@@ -133,7 +138,9 @@ class OverSoap(Web):
 
     def _results(self, operation: Operation, fetched: str | None) -> Sequence[Result]:
         bridge = Bridge(self.schema, self._request_signatures())
-        return self._run([self._asked(bridge, each, fetched) for each in operation.messages], operation.options).results
+        return self._run(
+            [self._asked(bridge, each, fetched) for each in operation.messages], operation.options
+        ).results
 
     def _request_signatures(self) -> Mapping[str, Signature]:
         return {**self._shipped, **{name: signature_of(api) for name, api in self.schema.apis.items()}}
@@ -171,10 +178,12 @@ class OverSoap(Web):
 
     def _answer(self, reply: Reply) -> Answer:
         last = self.soap.last
-        headers = type(last.headers)({
-            **{name: value for name, value in last.headers.items() if not name.startswith("content-")},
-            **dict(reply.headers),
-        })
+        headers = type(last.headers)(
+            {
+                **{name: value for name, value in last.headers.items() if not name.startswith("content-")},
+                **dict(reply.headers),
+            }
+        )
         body = reply.body if reply.stream is None else b"".join(reply.stream())
         return Answer(reply.status, headers, body.decode())
 
@@ -207,7 +216,11 @@ class _Soap(Soap):
 
 def _fault(failed: SoapFault) -> Fault:
     """The fault that SOAP has told of: its code, and the kind whose text it says."""
-    details = {name: str(value) for name, value in failed.details.items() if name not in ("OperationStatus", "RequestIndex")}
+    details = {
+        name: str(value)
+        for name, value in failed.details.items()
+        if name not in ("OperationStatus", "RequestIndex")
+    }
     code = failed.code & 0xFFFFFFFF
     kinds = [kind for kind in fault_kinds().values() if kind.code == code]
     kind = max(kinds, key=lambda each: (_says(each, failed.message), len(each.text)))

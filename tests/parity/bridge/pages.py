@@ -128,5 +128,3 @@ def _check(output: Output, name: str, made: Any, row: Row) -> None:
         return
     told, wanted = row.formatted.get(name), format_value(column, made)
     assert told == wanted, f"{name} reads {told!r} over SOAP, {wanted!r} over OData"
-
-

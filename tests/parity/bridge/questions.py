@@ -98,7 +98,9 @@ class _Hops:
             case Or(items):
                 return Or(tuple(self.sure(each, scope) for each in items))
             case Condition():
-                values = tuple(self.field(each, scope) if isinstance(each, Field) else each for each in where.values)
+                values = tuple(
+                    self.field(each, scope) if isinstance(each, Field) else each for each in where.values
+                )
                 return Condition(self.field(where.field, scope), where.operator, values)
             case Exists(link=Join()):
                 return where
@@ -140,7 +142,8 @@ def question(query: Query, schema: Schema) -> Question:
     along = dict(_expanded(query.expand, hops))
     groups = tuple(replace(each, field=hops.field(each.field)) for each in query.groups)
     aggregates = tuple(
-        each if each.field is None else replace(each, field=hops.field(each.field)) for each in query.aggregates
+        each if each.field is None else replace(each, field=hops.field(each.field))
+        for each in query.aggregates
     )
     flat = replace(
         query, where=where, order=order, expand=(), groups=groups, aggregates=aggregates, after=None,

@@ -93,11 +93,19 @@ class Bridge:
             case model.Delete():
                 target = reference(message.ref, self.schema, message.if_match)
                 more = {} if message.if_match is None else {"ConcurrencyBehavior": MATCHES}
-                return Asked(name="Delete", parameters={"Target": target, **more}, read=lambda _: Result(ref=message.ref))
+                return Asked(
+                    name="Delete",
+                    parameters={"Target": target, **more},
+                    read=lambda _: Result(ref=message.ref),
+                )
             case model.Associate():
-                return self.tie("Associate", message.ref, message.relationship, message.related, message.reverse)
+                return self.tie(
+                    "Associate", message.ref, message.relationship, message.related, message.reverse
+                )
             case model.Disassociate() if message.related is not None:
-                return self.tie("Disassociate", message.ref, message.relationship, message.related, message.reverse)
+                return self.tie(
+                    "Disassociate", message.ref, message.relationship, message.related, message.reverse
+                )
             case model.Disassociate():
                 raise Alone(Why.NAMELESS)
             case model.Execute():
@@ -129,9 +137,7 @@ class Bridge:
 
         return then
 
-    def update(
-        self, ref: ModelRef, record: Record, if_match: int | None, returning: Query | None
-    ) -> Asked:
+    def update(self, ref: ModelRef, record: Record, if_match: int | None, returning: Query | None) -> Asked:
         """A row to be changed."""
         target = entity(record, self.schema, ref, if_match)
         more = {} if if_match is None else {"ConcurrencyBehavior": MATCHES}
@@ -160,7 +166,9 @@ class Bridge:
         parameters = {
             "Target": reference(ref, self.schema),
             "Relationship": raw("a:Relationship", relationship(by, role(by, self.schema, reverse=reverse))),
-            "RelatedEntities": raw("a:EntityReferenceCollection", references(reference(related, self.schema))),
+            "RelatedEntities": raw(
+                "a:EntityReferenceCollection", references(reference(related, self.schema))
+            ),
         }
         return Asked(name=name, parameters=parameters, read=lambda _: Result(ref=ref))
 
@@ -193,7 +201,9 @@ class Bridge:
             row = results["Entity"]
             page = page_of(plan, Rows([row]), ties=ties)
             return Result(
-                ref=ModelRef(ref.table, row.id), page=page, version=None if row.version is None else int(row.version)
+                ref=ModelRef(ref.table, row.id),
+                page=page,
+                version=None if row.version is None else int(row.version),
             )
 
         return Asked(name="Retrieve", parameters=parameters, read=read)
@@ -207,14 +217,20 @@ class Bridge:
             return link.relationship
         assert isinstance(link, ToOne)
         for one in self.schema.one_to_many.values():
-            if (one.referencing, one.referencing_attribute, one.referenced) == (table, link.lookup, link.target):
+            if (one.referencing, one.referencing_attribute, one.referenced) == (
+                table,
+                link.lookup,
+                link.target,
+            ):
                 return one.schema_name
         raise Alone(Why.NESTED)
 
     def role_of(self, expand: Expand, name: str) -> str | None:
         """Which end of a relationship of a table with itself the row is."""
         link = expand.link
-        return role(name, self.schema, to_one=isinstance(link, ToOne), reverse=getattr(link, "reverse", False))
+        return role(
+            name, self.schema, to_one=isinstance(link, ToOne), reverse=getattr(link, "reverse", False)
+        )
 
     def related(self, expand: Expand, name: str) -> Any:
         """The query of what is related to a row."""
@@ -230,7 +246,11 @@ class Bridge:
             assert many is not None
             table = many.entity1 if expand.link.reverse else many.entity2
         query = Query(
-            table=table, columns=expand.columns, where=expand.where, order=tuple(ordered(expand.order)), top=expand.top
+            table=table,
+            columns=expand.columns,
+            where=expand.where,
+            order=tuple(ordered(expand.order)),
+            top=expand.top,
         )
         question(query, self.schema)
         return Typed(("xrm", "QueryExpression"), print_query_expression(query))
@@ -272,7 +292,10 @@ class Bridge:
                 return Asked(name="Merge", parameters=parameters, read=lambda _: Result())
             case "AddListMembersList":
                 members = [ref_of(each, self.schema).id for each in given["Members"]]
-                parameters = {"ListId": guid(ref_of(given["List"], self.schema).id), "MemberIds": guids(*members)}
+                parameters = {
+                    "ListId": guid(ref_of(given["List"], self.schema).id),
+                    "MemberIds": guids(*members),
+                }
                 return Asked(name="AddListMembersList", parameters=parameters, read=lambda _: Result())
             case "RetrieveEntityChanges":
                 raise Alone(Why.CHANGES)
@@ -300,7 +323,10 @@ class Bridge:
     def call(self, message: model.Execute, signature: Signature) -> Asked:
         """A message by its signature."""
         spelling = spellings().get(message.name, Spelling())
-        theirs = {ours.partition(":")[0]: (name, ours.partition(":")[2]) for name, ours in (spelling.parameters or {}).items()}
+        theirs = {
+            ours.partition(":")[0]: (name, ours.partition(":")[2])
+            for name, ours in (spelling.parameters or {}).items()
+        }
         parameters: dict[str, Any] = {}
         target = message.target
         if signature.bound and signature.collection:
@@ -345,7 +371,9 @@ class Bridge:
         """A parameter that is a collection."""
         plain = kind.removeprefix("mscrm.")
         if table or kind == "Edm.Guid":
-            return guids(*(each if isinstance(each, str) else ref_of(each, self.schema).id for each in values))
+            return guids(
+                *(each if isinstance(each, str) else ref_of(each, self.schema).id for each in values)
+            )
         if all(isinstance(each, Record | ModelRef) for each in values):
             rows = [self.row(each) for each in values]
             if all(isinstance(each, Ref) for each in rows):

@@ -112,10 +112,7 @@ def entity(
     """An Entity."""
     table = schema.tables[record.table]
     ref = ref or record.key
-    values = {
-        name: value(table.columns.get(name), each, schema)
-        for name, each in record.values.items()
-    }
+    values = {name: value(table.columns.get(name), each, schema) for name, each in record.values.items()}
     id = record.id
     if id is None and GUID.fullmatch(str(record.values.get(table.primary_id))):
         id = str(record.values[table.primary_id])
