@@ -47,7 +47,7 @@ def change_of(request: Request, schema: Schema) -> Change | None:
         raise Alone(Why.REFUSED)
     try:
         body = json.loads(request.body) if request.body else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Alone(Why.REFUSED) from None
     if not isinstance(body, dict):
         raise Alone(Why.REFUSED)
@@ -99,7 +99,7 @@ def _request(method: str, segments: Any, body: Values, schema: Schema, base: str
         table = _table(first, schema)
         if not rest:
             if method == "PUT":
-                merged = {**body, "LogicalName": table.logical_name}
+                merged = _under(body, "LogicalName", table.logical_name)
                 flags = {name: merged.pop(name) for name in ("HasNotes", "HasActivities") if name in merged}
                 return "UpdateEntity", {"Entity": _typed("EntityMetadata", merged), **flags}, None
             return ("DeleteEntity", {"LogicalName": table.logical_name}, None) if method == "DELETE" else None
@@ -116,7 +116,7 @@ def _request(method: str, segments: Any, body: Values, schema: Schema, base: str
         if method == "PUT":
             return (
                 "UpdateOptionSet",
-                {"OptionSet": _typed("OptionSetMetadataBase", {**body, "Name": name})},
+                {"OptionSet": _typed("OptionSetMetadataBase", _under(body, "Name", name))},
                 None,
             )
         return ("DeleteOptionSet", {"Name": name}, None) if method == "DELETE" else None
@@ -162,7 +162,7 @@ def _part(method: str, part: str, segment: Segment, body: Values, table: Table, 
             )
         name = _named(segment, "LogicalName")
         if method == "PUT":
-            given = {**body, "LogicalName": name}
+            given = _under(body, "LogicalName", name)
             return (
                 "UpdateAttribute",
                 {"EntityName": table.logical_name, "Attribute": _typed("AttributeMetadata", given)},
@@ -213,7 +213,7 @@ def _relationship(method: str, first: Segment, body: Values) -> Found | None:
     if method == "PUT":
         return (
             "UpdateRelationship",
-            {"Relationship": _typed("RelationshipMetadataBase", {**body, "SchemaName": name})},
+            {"Relationship": _typed("RelationshipMetadataBase", _under(body, "SchemaName", name))},
             None,
         )
     return ("DeleteRelationship", {"Name": name}, None) if method == "DELETE" else None
@@ -284,6 +284,13 @@ def _table(segment: Segment, schema: Schema) -> Table:
         ]:
             return table
     raise Alone(Why.DEFINITION)
+
+
+def _under(body: Values, key: str, name: Any) -> Values:
+    """A definition with the name that its address has; raises Alone for one that says another."""
+    if body.get(key, name) != name:
+        raise Alone(Why.DEFINITION)
+    return {**body, key: name}
 
 
 def _named(segment: Segment, key: str) -> Any:

@@ -25,11 +25,12 @@ from orgstead.model.query import (
     ToOne,
 )
 from orgstead.model.schema import Schema
+from orgstead.wire.soap.write import Typed
 from tests.parity.bridge.ledger import Alone, Why
 from tests.parity.bridge.values import typed
 from tests.parity.soap import Made, Of, fetch
 
-__all__ = ["Question", "question"]
+__all__ = ["Question", "ordered", "printed", "question"]
 
 
 @dataclass(slots=True)
@@ -136,6 +137,35 @@ class _Hops:
 
 def question(query: Query, schema: Schema) -> Question:
     """A query of many rows as SOAP asks it; raises Alone for what it cannot say."""
+    flat, along = _flat(query, schema)
+    try:
+        told = dict(print_query_expression(flat))
+    except Fault:
+        try:
+            if query.after is not None or query.page_number > 1 or query.count:
+                raise Alone(Why.TEST) from None
+            return Question(fetch(print_fetchxml(flat)), along)
+        except Fault:
+            raise Alone(Why.TEST) from None
+    if query.after is not None:
+        inner = write_inner(query.page_number - 1, ["value"] * len(query.after), query.after)
+        told["PageInfo"] = {**told["PageInfo"], "PageNumber": query.page_number, "PagingCookie": inner}
+    return Question(typed(("xrm", "QueryExpression"), told), along)
+
+
+def printed(query: Query, schema: Schema) -> Typed:
+    """A query that stands inside of another value."""
+    flat, along = _flat(query, schema)
+    if along or query.after is not None:
+        raise Alone(Why.NESTED)
+    try:
+        return Typed(("xrm", "QueryExpression"), print_query_expression(flat))
+    except Fault:
+        raise Alone(Why.TEST) from None
+
+
+def _flat(query: Query, schema: Schema) -> tuple[Query, dict[tuple[str, ...], str]]:
+    """A query without hops and expands, and the aliases of what was expanded."""
     hops = _Hops(schema)
     where = hops.test(query.where)
     order = tuple(replace(each, field=hops.field(each.field)) for each in query.order)
@@ -151,19 +181,7 @@ def question(query: Query, schema: Schema) -> Question:
     )  # fmt: skip
     if query.count_only:
         flat = replace(flat, columns=(), page_size=1)
-    try:
-        told = dict(print_query_expression(flat))
-    except Fault:
-        try:
-            if query.after is not None or query.page_number > 1 or query.count:
-                raise Alone(Why.TEST) from None
-            return Question(fetch(print_fetchxml(flat)), along)
-        except Fault:
-            raise Alone(Why.TEST) from None
-    if query.after is not None:
-        inner = write_inner(query.page_number - 1, ["value"] * len(query.after), query.after)
-        told["PageInfo"] = {**told["PageInfo"], "PageNumber": query.page_number, "PagingCookie": inner}
-    return Question(typed(("xrm", "QueryExpression"), told), along)
+    return flat, along
 
 
 def _expanded(

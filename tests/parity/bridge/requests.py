@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from orgstead.errors import Fault
 from orgstead.model import messages as model
 from orgstead.model.messages import Parameter, Result, Signature
 from orgstead.model.query import Expand, Query, ToMany, ToOne
@@ -17,7 +18,7 @@ from orgstead.wire.soap.contracts import CONTRACTS, find_type, is_a
 from orgstead.wire.soap.read import Reader
 from tests.parity.bridge.ledger import Alone, Why
 from tests.parity.bridge.pages import page_of, plan_of
-from tests.parity.bridge.questions import ordered, question
+from tests.parity.bridge.questions import ordered, printed, question
 from tests.parity.bridge.values import canonical, entity, reference, role, text, typed
 from tests.parity.soap import (
     Made,
@@ -35,9 +36,11 @@ from tests.parity.soap import (
     relationship,
 )
 
-__all__ = ["Asked", "Bridge"]
+__all__ = ["Asked", "Bridge", "fetched_query"]
 
 ANY_ROW = "crmbaseentity"
+# Types that are pairs in .NET, and lists of keys and of values on the Web API.
+PAIRED = frozenset({"EntityRecordCountCollection"})
 MATCHES = Of("m:ConcurrencyBehavior", "IfRowVersionMatches")
 
 
@@ -111,6 +114,15 @@ class Bridge:
             case model.Execute():
                 return self.execute(message)
         raise Alone(Why.CONDITIONAL)
+
+    def plan(self, query: Query, id: str | None = None) -> Any:
+        """The places of a row; None of a query that will be refused. Raises Alone for values that are texts in SOAP."""
+        try:
+            return plan_of(query, self.schema, id)
+        except Fault as error:
+            if error.name == "IncompatibleTypes":
+                raise Alone(Why.UNTYPED) from None
+            return None
 
     # -- rows --------------------------------------------------------------------------------------------------------
     def create(self, message: model.Create) -> Asked:
@@ -195,7 +207,7 @@ class Bridge:
                 raise Alone(Why.NESTED)
             parameters["RelatedEntitiesQuery"] = typed(("xrm", "RelationshipQueryCollection"), pairs)
         key = ref.key if isinstance(ref.key, str) else None
-        plan = plan_of(query, self.schema, key or "")
+        plan = self.plan(query, key or "")
 
         def read(results: Mapping[str, Any]) -> Result:
             row = results["Entity"]
@@ -234,9 +246,6 @@ class Bridge:
 
     def related(self, expand: Expand, name: str) -> Any:
         """The query of what is related to a row."""
-        from orgstead.languages.queryexpression import print_query_expression
-        from orgstead.wire.soap.write import Typed
-
         one, many = self.schema.one_to_many.get(name), self.schema.many_to_many.get(name)
         if isinstance(expand.link, ToOne):
             table = expand.link.target
@@ -252,12 +261,11 @@ class Bridge:
             order=tuple(ordered(expand.order)),
             top=expand.top,
         )
-        question(query, self.schema)
-        return Typed(("xrm", "QueryExpression"), print_query_expression(query))
+        return printed(query, self.schema)
 
     def retrieve_multiple(self, query: Query, fetched: str | None) -> Asked:
         """Rows of a query."""
-        plan = plan_of(query, self.schema)
+        plan = self.plan(query)
         along: Mapping[tuple[str, ...], str] = {}
         if fetched is not None:
             asked: Any = fetched_query(fetched)
@@ -279,11 +287,13 @@ class Bridge:
         """A message by its signature, or by the request that the SDK has for it."""
         given = message.parameters
         match message.name:
+            case "Merge" if given["Target"].table != given["Subordinate"].table:
+                raise Alone(Why.UNTYPED)
             case "CreateMultiple" | "UpdateMultiple" | "UpsertMultiple" | "DeleteMultiple":
                 return self.many(message.name, given["Targets"], message.target)
             case "Merge":
                 parameters = {
-                    "Target": self.row(given["Target"]),
+                    "Target": reference(ref_of(given["Target"], self.schema), self.schema),
                     "SubordinateId": guid(ref_of(given["Subordinate"], self.schema).id),
                     "PerformParentingChecks": given.get("PerformParentingChecks", False),
                 }
@@ -342,7 +352,7 @@ class Bridge:
             parameters[name] = self.argument(types[ours], value, table)
 
         def read(results: Mapping[str, Any]) -> Result:
-            return self.answer(signature, spelling, results)
+            return self.answer(signature, spelling, results, message.parameters.get("ColumnSet"))
 
         return Asked(name=message.name, parameters=parameters, read=read)
 
@@ -384,6 +394,8 @@ class Bridge:
             return typed(("arrays", "ArrayOfstring"), list(values))
         if kind == "Edm.Int32":
             return typed(("arrays", "ArrayOfint"), list(values))
+        if plain == "QueryExpression":
+            return typed(("xrm", "ArrayOfQueryExpression"), [printed(each, self.schema) for each in values])
         found = find_type(None, f"ArrayOf{plain}")
         if found is None:
             raise Alone(Why.UNTYPED)
@@ -400,7 +412,9 @@ class Bridge:
         return entity(value, self.schema)
 
     # -- answers -----------------------------------------------------------------------------------------------------
-    def answer(self, signature: Signature, spelling: Spelling, results: Mapping[str, Any]) -> Result:
+    def answer(
+        self, signature: Signature, spelling: Spelling, results: Mapping[str, Any], shown: Any
+    ) -> Result:
         """What a message has answered."""
         if not signature.returns:
             assert not results, results
@@ -408,7 +422,8 @@ class Bridge:
         if signature.direct is not None:
             value = results.get((spelling.results or {}).get("", "Entity"))
             if isinstance(value, Row) and value.version is not None:
-                query = Query(table=value.table)
+                some = isinstance(shown, Mapping) and not shown.get("AllColumns")
+                query = Query(table=value.table, columns=tuple(shown["Columns"]) if some else None)
                 return Result(page=page_of(plan_of(query, self.schema, value.id), Rows([value])))
             return Result(value=self.told(signature.direct, value))
         told: dict[str, Any] = {}
@@ -420,6 +435,13 @@ class Bridge:
 
     def told(self, kind: str, value: Any) -> Any:
         """A result as the engine has answered it."""
+        if kind.startswith("Collection(") and value == "":
+            return []
+        if kind == "Collection(Edm.Int32)":
+            return [int(each) for each in value]
+        if isinstance(value, str) and kind.startswith("mscrm."):
+            # Flags, which SOAP has with spaces between them.
+            return ",".join(value.split())
         match value:
             case Row():
                 columns = self.schema.tables[value.table].columns
@@ -439,7 +461,8 @@ class Bridge:
             found = find_type(None, f"ArrayOf{plain}" if kind.startswith("Collection(") else plain)
             if found is None:
                 raise AssertionError(f"no type {kind}")
-            return Reader(self.schema).typed(value, found)
+            read = keyed(Reader(self.schema).typed(value, found))
+            return keyed({"Endpoints": read})["Endpoints"] if plain in PAIRED else read
         return value
 
     def held(self, column: Any, value: Any) -> Any:
@@ -458,6 +481,18 @@ def ref_of(value: Any, schema: Schema, *, whole: bool = True) -> ModelRef:
     if not isinstance(found, ModelRef) or (whole and not isinstance(found.key, str)):
         raise Alone(Why.UNTYPED)
     return found
+
+
+def keyed(value: Any) -> Any:
+    """Collections of pairs as the Web API has them."""
+    if not isinstance(value, dict):
+        return [keyed(each) for each in value] if isinstance(value, list) else value
+    return {
+        name: {"Count": len(each), "IsReadOnly": False, "Keys": list(each), "Values": list(each.values())}
+        if name == "Endpoints"
+        else keyed(each)
+        for name, each in value.items()
+    }
 
 
 def fetched_query(written: str) -> Any:

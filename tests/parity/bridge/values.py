@@ -86,7 +86,7 @@ def value(column: Column | None, given: Any, schema: Schema) -> Any:
         case "money", _ if number and abs(given) < 10**28:
             return money(format(Decimal(str(given)), "f"))
         case "decimal", _ if number and abs(given) < 10**28:
-            return Decimal(str(given))
+            return Of("c:decimal", format(Decimal(str(given)), "f"))
         case "double", _ if number:
             return float(given)
         case "integer", _ if whole and -(2**31) <= given < 2**31:
@@ -95,7 +95,7 @@ def value(column: Column | None, given: Any, schema: Schema) -> Any:
             return Of("c:long", given)
         case "boolean", bool():
             return given
-        case "datetime", str() if MOMENT.fullmatch(given):
+        case "datetime", str() if MOMENT.fullmatch(given) and not (column.date_only and "T" in given):
             return moment(given if "T" in given else f"{given}T00:00:00Z")
         case "string" | "memo" | "entityname", str():
             return text(given)
@@ -114,7 +114,7 @@ def entity(
     ref = ref or record.key
     values = {name: value(table.columns.get(name), each, schema) for name, each in record.values.items()}
     id = record.id
-    if id is None and GUID.fullmatch(str(record.values.get(table.primary_id))):
+    if ref is None and id is None and GUID.fullmatch(str(record.values.get(table.primary_id))):
         id = str(record.values[table.primary_id])
         values.pop(table.primary_id)
     if ref is not None and isinstance(ref.key, str):
