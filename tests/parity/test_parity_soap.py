@@ -783,6 +783,24 @@ def test_a_transaction_is_whole_or_did_not_happen(soap: Soap, web: Web) -> None:
     assert len(web.get(f"accounts?$filter=name eq '{name}'&$select=name").rows) == 2
 
 
+def test_many_rows_are_changed_only_in_their_versions(soap: Soap) -> None:
+    ids = [soap.create("account", name="First") for _ in range(2)]
+    matches = Of("m:ConcurrencyBehavior", "IfRowVersionMatches")
+    versions = [soap.retrieve("account", id, "name").version for id in ids]
+
+    def change(name: str, *seen: str | None) -> None:
+        rows = [Row("account", {"name": name}, id, version=each) for id, each in zip(ids, seen, strict=True)]
+        soap.execute("UpdateMultiple", Targets=Rows(rows), ConcurrencyBehavior=matches)
+
+    change("Second", *versions)
+    now = [soap.retrieve("account", id, "name").version for id in ids]
+    for seen, code in (((now[0], versions[1]), "0x80060882"), ((now[0], None), "0x80060883")):
+        with pytest.raises(SoapFault) as failed:
+            change("Lost", *seen)
+        assert failed.value.hex == code
+    assert [soap.retrieve("account", id, "name").values["name"] for id in ids] == ["Second"] * 2
+
+
 def test_many_rows_of_a_table_go_in_one_request(soap: Soap, web: Web) -> None:
     rows = Rows([Row("account", {"name": f"Bulk {number}"}) for number in range(3)], table="account")
     ids = soap.execute("CreateMultiple", Targets=rows)["Ids"]

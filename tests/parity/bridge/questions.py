@@ -33,6 +33,15 @@ from tests.parity.soap import Made, Of, fetch
 __all__ = ["Question", "ordered", "printed", "question"]
 
 
+# An operator and its negation split the rows in two, so that one says what the other does not.
+_PAIRS = {
+    "eq": "ne", "null": "not-null", "in": "not-in", "between": "not-between", "like": "not-like",
+    "contains": "not-contains", "begins-with": "not-begin-with", "ends-with": "not-end-with",
+    "contain-values": "not-contain-values", "on": "not-on", "under": "not-under",
+}  # fmt: skip
+OPPOSITES = {**_PAIRS, **{negative: positive for positive, negative in _PAIRS.items()}}
+
+
 @dataclass(slots=True)
 class Question:
     """A query as SOAP asks it; ``along`` are the aliases under which the rows of expands come, by their names."""
@@ -107,6 +116,14 @@ class _Hops:
                 return where
             case Exists():
                 return self.exists(where)
+            case Not(Not(inner)):
+                return self.test(inner, scope)
+            case Not(And(items)):
+                return Or(tuple(self.sure(Not(each), scope) for each in items))
+            case Not(Or(items)):
+                return And(tuple(self.sure(Not(each), scope) for each in items))
+            case Not(Condition(operator=operator) as inner) if operator in OPPOSITES:
+                return self.test(Condition(inner.field, OPPOSITES[operator], inner.values), scope)
             case Not(Exists() as inner):
                 return Not(self.exists(inner))
         raise Alone(Why.TEST)

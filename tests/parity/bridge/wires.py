@@ -53,7 +53,7 @@ _ALONE: Mapping[Why, tuple[str, ...]] = {
 }  # fmt: skip
 ODATA_ALONE: Mapping[str, Why] = {name: why for why, names in _ALONE.items() for name in names}
 
-# Scenarios of many cases, some of which have nothing for SOAP: bodies that no class of the SDK could hold, and the like.
+# Scenarios of many cases, some of which have nothing for SOAP: bodies that no class of the SDK could hold, for one.
 PARTLY = frozenset({
     "changes.test_a_wrong_change_of_options_is_refused_and_nothing_changes",
     "changes.test_a_wrong_column_is_refused_and_nothing_changes",

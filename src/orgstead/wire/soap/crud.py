@@ -14,6 +14,7 @@ from orgstead.model.messages import (
     Create,
     Delete,
     Disassociate,
+    Message,
     Result,
     Retrieve,
     RetrieveMultiple,
@@ -102,7 +103,10 @@ def _retrieve(ask: Ask) -> Operation:
             name="Retrieve", results=(("Entity", Row(page=_page((row,)), columns=lists, linked=linked)),)
         )
 
-    messages = (Retrieve(ref=ref, query=query), *(RetrieveMultiple(query=each.query) for each in asked))
+    messages: tuple[Message, ...] = (
+        Retrieve(ref=ref, query=query),
+        *(RetrieveMultiple(query=each.query) for each in asked),
+    )
     return Operation(messages=messages, render=render, options=ask.options)
 
 
