@@ -16,7 +16,6 @@ from orgstead.wire.soap.contracts import CONTRACTS, PRIMITIVES, TypeName, find_t
 from tests.parity.bridge.ledger import Alone, Why
 from tests.parity.bridge.requests import Asked
 from tests.parity.bridge.values import typed
-from tests.parity.soap import Of
 
 __all__ = ["Change", "change_of"]
 
@@ -360,6 +359,3 @@ def _check(type: TypeName, value: Any) -> None:
         if name not in members or (each is None and not members[name].nillable):
             raise Alone(Why.DEFINITION)
         _check(members[name].type, each)
-
-
-_ = Of

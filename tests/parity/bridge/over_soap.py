@@ -34,7 +34,6 @@ from tests.parity.soap import (
     Soap,
     SoapFault,
     _found,
-    _pairs,
     parts_of,
     request,
 )
@@ -243,6 +242,3 @@ def _fault(failed: SoapFault) -> Fault:
 def _says(kind: FaultKind, message: str) -> bool:
     pattern = ".*".join(re.escape(part) for part in re.split(r"\{\w+\}", kind.text))
     return re.fullmatch(pattern, message, re.DOTALL) is not None
-
-
-_ = _pairs

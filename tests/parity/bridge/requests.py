@@ -14,14 +14,13 @@ from orgstead.model.query import Expand, Query, ToMany, ToOne
 from orgstead.model.record import Record
 from orgstead.model.record import Ref as ModelRef
 from orgstead.model.schema import Schema
-from orgstead.wire.soap.contracts import CONTRACTS, find_type, is_a
+from orgstead.wire.soap.contracts import find_type
 from orgstead.wire.soap.read import Reader
 from tests.parity.bridge.ledger import Alone, Why
 from tests.parity.bridge.pages import page_of, plan_of
 from tests.parity.bridge.questions import ordered, printed, question
 from tests.parity.bridge.values import canonical, entity, reference, role, text, typed
 from tests.parity.soap import (
-    Made,
     Of,
     Ref,
     Row,
@@ -199,7 +198,7 @@ class Bridge:
             pairs = [
                 (
                     {"SchemaName": ties[each.name], "PrimaryEntityRole": self.role_of(each, ties[each.name])},
-                    self.related(each, ties[each.name]),
+                    self.related(each, ties[each.name], ref.table),
                 )
                 for each in query.expand
             ]
@@ -244,7 +243,7 @@ class Bridge:
             name, self.schema, to_one=isinstance(link, ToOne), reverse=getattr(link, "reverse", False)
         )
 
-    def related(self, expand: Expand, name: str) -> Any:
+    def related(self, expand: Expand, name: str, parent: str) -> Any:
         """The query of what is related to a row."""
         one, many = self.schema.one_to_many.get(name), self.schema.many_to_many.get(name)
         if isinstance(expand.link, ToOne):
@@ -253,7 +252,7 @@ class Bridge:
             table = one.referencing
         else:
             assert many is not None
-            table = many.entity1 if expand.link.reverse else many.entity2
+            table = many.entity1 if expand.link.reverse or parent == many.entity2 else many.entity2
         query = Query(
             table=table,
             columns=expand.columns,
@@ -441,7 +440,7 @@ class Bridge:
             return [int(each) for each in value]
         if isinstance(value, str) and kind.startswith("mscrm."):
             # Flags, which SOAP has with spaces between them.
-            return ",".join(value.split())
+            return ", ".join(value.split())
         match value:
             case Row():
                 columns = self.schema.tables[value.table].columns
@@ -519,6 +518,3 @@ def primitive(kind: str, value: Any) -> Any:
 
 def _strange(value: Mapping[str, Any]) -> bool:
     return any(isinstance(each, Record) for each in value.values())
-
-
-_ = (CONTRACTS, is_a, Made)
