@@ -489,6 +489,8 @@ def keyed(value: Any) -> Any:
     return {
         name: {"Count": len(each), "IsReadOnly": False, "Keys": list(each), "Values": list(each.values())}
         if name == "Endpoints"
+        else ", ".join(each.split(","))
+        if name == "AccessMask"
         else keyed(each)
         for name, each in value.items()
     }

@@ -77,5 +77,8 @@ def _related_to(schema: Schema, ref: Ref, name: str, *, to_one: bool, reverse: b
         hop = ToOne(one.referencing_attribute, ref.table)
         return And(tuple(Condition(Field(column, (hop,)), "eq", (value,)) for column, value in pairs))
     tests = tuple(Condition(Field(column, alias=PARENT), "eq", (value,)) for column, value in pairs)
-    back = ToMany(name, reverse=one is None and not reverse)
+    many = schema.many_to_many.get(name)
+    # From the second end the way back is that of the first.
+    second = many is not None and (reverse or many.entity1 != ref.table)
+    back = ToMany(name, reverse=many is not None and not second)
     return Exists(back, And(tests), alias=PARENT)
