@@ -158,6 +158,8 @@ def test_a_star_in_a_comparison_stands_for_any_text(feed: Feed) -> None:
     assert found("*Stores*") == ["US-006"]
     assert found("Millrace*") == ["US-002"]
     assert found("*Sons") == ["US-005"]
+    assert found("**ill***ale*") == ["US-002"]
+    assert feed.get(f"CustomersV3?$filter=OrganizationName eq '{'*a' * 17}'").status == 400
     make(feed, "P-1", OrganizationName="100% wool")
     assert found("100%*") == ["P-1"]
     assert found("1_0*") == []

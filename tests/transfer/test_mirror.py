@@ -79,6 +79,14 @@ def fleet(client: Client) -> list[str]:
     client.tables.add_lookup(BOAT, "new_Sister", BOAT, relationship=f"new_Sister{MARK}")
     client.tables.add_lookup(HARBOUR, "new_Flagship", BOAT, relationship=f"new_Flagship{MARK}")
     client.tables.add_lookup(BOAT, "new_Firm", "account", relationship=f"new_Firm{MARK}")
+    ends = [
+        {"SchemaName": f"new_Seen{MARK}_{each}", "ReferencedEntity": each, "ReferencingEntity": BOAT}
+        for each in ("account", "contact", HARBOUR)
+    ]
+    lookup = {"SchemaName": "new_SeenBy", "DisplayName": label("Seen by")}
+    client.request(
+        "POST", "CreatePolymorphicLookupAttribute", json={"OneToManyRelationships": ends, "Lookup": lookup}
+    )
     client.tables.add_many_to_many(f"new_Calls{MARK}", BOAT, HARBOUR)
     client.tables.add_column("account", f"new_Rank{MARK}", "int")
     place = {"EntityLogicalName": BOAT, "AttributeLogicalName": "statuscode"}
@@ -106,6 +114,7 @@ def fleet(client: Client) -> list[str]:
                 "overriddencreatedon": datetime(2021, 1, 1, tzinfo=UTC),
                 "new_Home": Ref(HARBOUR, harbours[number % 2]),
                 "new_Firm": Ref("account", firm),
+                f"new_SeenBy_{HARBOUR}": Ref(HARBOUR, harbours[0]),
                 "ownerid": admin.ref,
             },
             id=id,
@@ -153,6 +162,7 @@ def test_definitions_and_rows_arrive_whole_and_a_second_run_changes_nothing(
     assert {row["_ownerid_value"] for row in target.query(BOAT)} == {admin.id}
     assert {row["createdon"].year for row in target.query(BOAT)} == {2021}
     assert target.choices.get(f"new_colour{MARK}") == client.choices.get(f"new_colour{MARK}")
+    assert all(row["_new_seenby_value"] for row in target.query(BOAT))
     calls = target.associations.follow(Ref(BOAT, fleet[0]), f"new_Calls{MARK}").all()
     assert len(calls) == 2
     assert target.query("account").where(col("name") == f"Firm {MARK}").one()[f"new_rank{MARK}"] == 7
@@ -199,6 +209,8 @@ def test_what_cannot_be_taken_is_said_with_the_reason(
     assert left["rows of systemuser"]["why"] == "each organisation has its own"
     assert "rows of nosuchtable" in left
     assert target.records.retrieve(BOAT, boat)["_new_firm_value"] is None
+    twice = ("--rows", "account", "--rows", "account:statecode eq 0")
+    assert "chosen twice" in run("mirror", "--from", live.http, "--to", other.http, *twice, code=1).output
     assert "same organisation" in run("mirror", "--from", live.http, "--to", live.http, code=1).output
 
 

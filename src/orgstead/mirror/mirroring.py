@@ -36,8 +36,13 @@ def mirror(
 ) -> MirrorReport:
     """Take it over; ``progress`` is called with what comes next.
 
-    Raises ConfigurationError when both are one organisation, and what requests raise; it can be repeated then.
+    Raises ConfigurationError when both are one organisation or a table is chosen twice, and what requests raise; it can
+    be repeated then.
     """
+    names = [each.table for each in options.rows]
+    twice = sorted({each for each in names if names.count(each) > 1})
+    if twice:
+        raise ConfigurationError(f"rows of {', '.join(twice)} are chosen twice: join the filters by or")
     if (
         source.who_am_i()["OrganizationId"] == target.who_am_i()["OrganizationId"]
         and source.url == target.url

@@ -24,6 +24,7 @@ def format_value(column: Column, value: Any, *, symbol: str = "$") -> str | None
     return None if make is None else make((value,))[0]
 
 
+@lru_cache(maxsize=8192)
 def formatter(column: Column, *, symbol: str = "$") -> Format | None:
     """What formats many values of a column at a time, as ``format_value`` does one; None where Dataverse gives none.
 

@@ -36,6 +36,7 @@ TEXT = frozenset({"contains", "begins-with", "ends-with", "not-contains", "not-b
 # OData's operators that the service says it does not support.
 REFUSED = frozenset({"in", "not-in"})
 WILDCARD = "*"
+MAX_WILDCARDS = 16
 
 
 def resolve(names: Names, entity: DataEntity, query: Query, company: str | None) -> Query:
@@ -72,6 +73,18 @@ def shown_fields(entity: DataEntity, selected: tuple[str, ...] | None, names: Na
         return tuple(entity.fields.values())
     # A navigation property selects nothing of the row by itself.
     return tuple(names.field(entity, each) for each in selected if each not in names.navigations(entity))
+
+
+def _pattern(text: str) -> str:
+    """A text with stars as a pattern; raises QueryTooComplex for more of them than matching can bear."""
+    parts = [
+        "".join(f"[{char}]" if char in "%_[" else char for char in part) for part in text.split(WILDCARD)
+    ]
+    # Stars side by side say what one says.
+    parts = [part for index, part in enumerate(parts) if part or index in (0, len(parts) - 1)]
+    if len(parts) > MAX_WILDCARDS:
+        raise fault("QueryTooComplex", limit=f"{MAX_WILDCARDS} stars in a text")
+    return "%".join(parts)
 
 
 class _Resolver:
@@ -119,8 +132,7 @@ class _Resolver:
                 "ODataUnsupported", feature=f"The operator '{name}' on an enumeration, which knows eq and ne,"
             )
         if field.kind == "String" and isinstance(given, str) and WILDCARD in given and name in ("eq", "ne"):
-            pattern = "".join(f"[{char}]" if char in "%_[" else char for char in given).replace(WILDCARD, "%")
-            return Condition(column, "like" if name == "eq" else "not-like", (pattern,))
+            return Condition(column, "like" if name == "eq" else "not-like", (_pattern(given),))
         value = literal_value(field, self.table_of(path).columns[field.column], given)
         return self.compared(field, column, name, value)
 

@@ -12,7 +12,8 @@ from orgstead.model.events import RowEvent
 from orgstead.model.formatted import format_value
 from orgstead.model.query import Query
 from orgstead.model.schema import Table
-from orgstead.wire.odata.encode import Annotations, encode_rows
+from orgstead.wire.odata.encode import encode_rows
+from orgstead.wire.odata.members import Annotations
 from orgstead.wire.odata.names import Names
 from orgstead.wire.odata.resolve import resolve
 

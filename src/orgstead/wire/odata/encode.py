@@ -1,12 +1,11 @@
 """Rows of a page to JSON-ready values.
 
 Without annotations a page is encoded by one comprehension that is written out per plan, because a page of 5,000
-rows is the case that everybody waits for; with annotations each row is put together place by place.
+rows is the case that everybody waits for; with annotations it is made column by column (``annotated``). Rows with
+expanded collections are put together place by place.
 """
 
-import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -14,56 +13,22 @@ from orgstead.model.formatted import format_value
 from orgstead.model.plan import Child, Nested, Output, Plan, placed_children, width
 from orgstead.model.record import Page
 from orgstead.model.schema import Column
+from orgstead.wire.odata.annotated import annotated_rows
+from orgstead.wire.odata.members import (
+    ATTRIBUTE,
+    FORMATTED,
+    LOOKUP_TABLE,
+    NAVIGATION,
+    PLAIN,
+    Annotations,
+    conversion,
+    property_name,
+    wire_value,
+)
 from orgstead.wire.odata.names import Names
-from orgstead.wire.odatav4.rows import Place, row_maker
+from orgstead.wire.odatav4.rows import Place, is_plain, row_maker
 
-__all__ = ["PLAIN", "Annotations", "encode_page", "encode_rows", "property_name", "wire_value"]
-
-FORMATTED = "OData.Community.Display.V1.FormattedValue"
-LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
-NAVIGATION = "Microsoft.Dynamics.CRM.associatednavigationproperty"
-ATTRIBUTE = "OData.Community.Display.V1.AttributeName"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Annotations:
-    """Which annotations rows carry."""
-
-    formatted: bool = False
-    lookup_table: bool = False
-    navigation: bool = False
-    attribute: bool = False
-
-
-PLAIN = Annotations()
-
-
-def property_name(output: Output) -> str:
-    """The name of an output as a property: lookups read as ``_name_value``."""
-    column = output.column
-    if column is not None and column.is_lookup and output.name == column.name:
-        return f"_{output.name}_value"
-    return output.name
-
-
-def wire_value(output: Output, value: Any) -> Any:
-    """A canonical value as JSON has it."""
-    convert = _conversion(output)
-    return value if convert is None or value is None else convert(value)
-
-
-def _conversion(output: Output) -> Callable[[Any], Any] | None:
-    column = output.column
-    if column is None:
-        return None
-    if column.type == "multichoice":
-        return lambda value: ",".join(map(str, value))
-    if column.type == "managedproperty":
-        name = column.name
-        return lambda value: {"Value": value, "CanBeChanged": True, "ManagedPropertyLogicalName": name}
-    if column.type == "image":
-        return lambda value: base64.b64encode(value).decode("ascii")
-    return None
+__all__ = ["encode_page", "encode_rows"]
 
 
 class Links(Protocol):
@@ -91,6 +56,8 @@ def encode_page(
         plain = _plain(plan, nulls)
         if plain is not None:
             return plain(page.rows)
+    elif is_plain(plan.children, plan.nested):
+        return annotated_rows(page, names, annotations, nulls=nulls)
     rows = encode_rows(page, names, annotations, links)
     return (
         rows if nulls else [{name: value for name, value in row.items() if value is not None} for row in rows]
@@ -114,7 +81,7 @@ def _places(output: Output) -> Sequence[Place]:
     if output.part == "version":
         return (Place(name="@odata.etag", source="f'W/\"{{}}\"'"),)
     if output.part in ("value", "id"):
-        return (Place(name=property_name(output), convert=_conversion(output)),)
+        return (Place(name=property_name(output), convert=conversion(output)),)
     return ()
 
 

@@ -12,7 +12,7 @@ from orgstead.model.query import Query
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Table
 from orgstead.wire.odata.contexts import context_of
-from orgstead.wire.odata.encode import PLAIN, Annotations
+from orgstead.wire.odata.members import PLAIN, Annotations
 from orgstead.wire.odata.names import Names
 from orgstead.wire.odata.operations import decode_operation
 from orgstead.wire.odata.payload import Origin, decode_record, read_reference

@@ -12,8 +12,9 @@ from orgstead.model.messages import Result
 from orgstead.model.plan import Col, Plan
 from orgstead.model.query import Expand, Query, ToOne
 from orgstead.model.record import Page, Record, Ref
-from orgstead.wire.odata.encode import Annotations, encode_page, encode_rows, wire_value
+from orgstead.wire.odata.encode import encode_page, encode_rows
 from orgstead.wire.odata.errors import fault_body
+from orgstead.wire.odata.members import Annotations, wire_value
 from orgstead.wire.odata.names import Names
 from orgstead.wire.odatav4.prefer import Prefer
 from orgstead.wire.odatav4.reply import JSON_TYPE, VERSION, Reply, dump, json_reply

@@ -11,7 +11,7 @@ import msgspec
 
 from orgstead.model.plan import Child, Nested, Output, Plan, width
 
-__all__ = ["Place", "Placed", "row_maker"]
+__all__ = ["Place", "Placed", "is_plain", "row_maker"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ def row_maker(
     The source that is made is of numbers and of what ``placed`` says. None for a plan that has expanded collections
     or answers references.
     """
-    if not _is_plain(plan.children, plan.nested):
+    if not is_plain(plan.children, plan.nested):
         return None
     scope: dict[str, Any] = {}
     row = _struct(scope, placed, plan.outputs, plan.nested, 0, nulls)
@@ -48,9 +48,10 @@ def row_maker(
     return made
 
 
-def _is_plain(children: Sequence[Child], nested: Sequence[Nested]) -> bool:
+def is_plain(children: Sequence[Child], nested: Sequence[Nested]) -> bool:
+    """Whether rows hold no expanded collections and no references."""
     return not children and all(
-        not part.refs_only and _is_plain(part.children, part.nested) for part in nested
+        not part.refs_only and is_plain(part.children, part.nested) for part in nested
     )
 
 

@@ -223,7 +223,11 @@ def label_of(place: int, output: Output) -> Cell | None:
     if column is None or (isinstance(output.of, Agg) and column.type in NUMBERS):
         return Cell(place=place, make=each(_grouped), optional=True)
     if column.is_lookup:
-        make: Make = _name_of_several if column.polymorphic else partial(_name_of_one, column.targets[0])
+        make: Make = (
+            _name_of_several
+            if column.polymorphic
+            else partial(_name_of_one, column.targets[0] if column.targets else "")
+        )
         return Cell(place=place, make=make, polymorphic=column.polymorphic, optional=True)
     if column.type == "entityname":
         return Cell(place=place, make=_name_of_table, optional=True)
