@@ -6,6 +6,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -692,3 +693,18 @@ def test_what_spreadsheets_take_for_formulas_is_told_as_text(web: Web) -> None:
     assert exchange.became(id) == "PreProcessingError"
     answer = exchange.ask("GET", f"errors/{id}")
     assert '"\'=1+1"' in answer.text
+
+
+def test_rows_of_shipped_entities_can_be_written_many_at_once(web: Web) -> None:
+    assert web.organisation is not None
+    engine = web.organisation.engine
+    call: Any = SimpleNamespace(schema=engine.schema, steps=engine.steps)
+    entities = [each for each in engine.schema.entities.values() if each.table.startswith("finops_")]
+    tables = [engine.schema.tables[entity.table] for entity in entities]
+    one_by_one = [
+        table.logical_name
+        for table in tables
+        if not all(engine.hooks.ahead(call, table, event) for event in ("Create", "Update"))
+    ]
+    assert tables
+    assert one_by_one == []

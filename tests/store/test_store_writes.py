@@ -309,3 +309,44 @@ def test_a_question_with_many_parts_is_answered_or_refused_by_a_coded_fault(
             where = Or((part, And((where, part))))
     for _ in range(2):
         assert refusal(lambda: ids(any_database, "thing", where)) in (None, "QueryTooComplex")
+
+
+def test_many_rows_are_added_found_and_changed_together_as_single_ones_are(any_database: Database) -> None:
+    kept = any_database.table("thing")
+    texts = ["tab\there", "line\nend\r", "back\\slash \\N \\.", 'quote " and {brace}', "é, ß, 漢", None] * 50
+    made = [guid(0xA000 + n) for n in range(len(texts))]
+    price, maker = Decimal("1.2500"), Ref("maker", guid(2))
+    columns = ("thingid", "text", "whole", "price", "customerid")
+    with any_database.store.write() as unit:
+        unit.add(
+            kept,
+            columns,
+            [(id, text, n, price, maker) for n, (id, text) in enumerate(zip(made, texts, strict=True))],
+        )
+        found = unit.find_many(kept, ("text", "whole"), [("tab\there", 0), ("TAB\tHERE", 6), ("none", 1)])
+        unit.update_many(kept, ("whole", "text"), [(made[0], -1, None), (made[1], None, "other")])
+        changed = unit.update_range(kept, {"text": "ranged"}, {"price": price}, "whole", 2, 4)
+    assert found == [made[0], made[6], None]
+    assert changed == 3
+    for n, (id, text) in enumerate(zip(made, texts, strict=True)):
+        row = any_database.get("thing", id)
+        assert row is not None
+        told = {0: (None, -1), 1: ("other", None), 2: ("ranged", 2), 3: ("ranged", 3), 4: ("ranged", 4)}
+        assert (row["text"], row["whole"]) == told.get(n, (text, n))
+        assert (row["price"], row["customerid"]) == (price, maker)
+
+
+def test_many_rows_one_of_which_is_there_already_are_refused_and_the_transaction_goes_on(
+    any_database: Database,
+) -> None:
+    kept = any_database.table("thing")
+    (there,) = any_database.add("thing", {"text": "there"})
+    with any_database.store.write() as unit:
+        with pytest.raises(Fault) as refused, unit.savepoint():
+            unit.add(
+                kept, ("thingid", "text"), [(guid(0xB000 + n), "x") for n in range(300)] + [(there, "y")]
+            )
+        assert refused.value.name == "DuplicateRecord"
+        unit.add(kept, ("thingid", "text"), [(guid(0xC000), "after")])
+    assert any_database.get("thing", guid(0xB000)) is None
+    assert any_database.get("thing", guid(0xC000)) is not None

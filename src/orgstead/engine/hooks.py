@@ -16,7 +16,7 @@ from orgstead.engine.steps import Passage
 from orgstead.model.events import NOBODY
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Schema, Table
-from orgstead.model.steps import BEFORE_CHECKS, BEFORE_WRITE, DONE
+from orgstead.model.steps import BEFORE_CHECKS, DONE
 
 __all__ = ["UNSTEPPED", "Change", "Hook", "Hooks", "hook", "shipped"]
 
@@ -56,7 +56,7 @@ class Hook:
     """``run`` at a stage of an event, for the tables that ``applies`` accepts; lower ranks run first.
 
     ``ahead``: it looks at no row of the change's table, the stored one included, so that it can run for many rows
-    before the first of them is written.
+    before the first of them is written; one of stage 40, that it has nothing to do for a table of a schema.
     """
 
     name: str
@@ -111,8 +111,7 @@ class Hooks:
         if call.steps.of(call.schema) and not table.is_private:
             return False
         return all(
-            each.stage == BEFORE_WRITE
-            and (each.ahead if isinstance(each.ahead, bool) else each.ahead(call.schema, table))
+            each.ahead if isinstance(each.ahead, bool) else each.ahead(call.schema, table)
             for each in self._hooks
             if each.event == event and each.applies(table)
         )

@@ -5,6 +5,7 @@ price of one round trip. A unit that writes is a transaction at READ COMMITTED; 
 row until the end, so that a version that was checked is still the version when the row is written.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -50,6 +51,10 @@ SEQUENCE = "orgstead_version"
 # Change numbers that a unit of work takes at once.
 BLOCK = 16
 CONTIGUOUS_ATTEMPTS = 50
+# From how many rows on they are added by COPY.
+COPIED = 200
+_SPECIAL = re.compile(rb"[\\\t\n\r]")
+_ESCAPES = {b"\\": b"\\\\", b"\t": b"\\t", b"\n": b"\\n", b"\r": b"\\r"}
 # Where the sequence stands: the start of the last block that was given out.
 GIVEN = f"CASE WHEN is_called THEN last_value ELSE last_value - {BLOCK} END"
 # A writer marks where the sequence stood before it took its first number, by a lock that ends with its transaction.
@@ -197,7 +202,12 @@ class PostgresUnit(BaseUnit):
         return self._session.change(sql, arguments, table)
 
     def insert_many(self, table: Table, line: Line, rows: Sequence[Sequence[Any]]) -> None:
-        """Add rows of the same columns by one statement: an array per column."""
+        """Add rows of the same columns by one statement: an array per column, or a line per row where they are many."""
+        if len(rows) >= COPIED:
+            names = ", ".join(quoted(name) for name in line.parts)
+            sql = f"COPY {quoted(table.logical_name)} ({names}) FROM STDIN"
+            self._session.copy(sql, _blocks(rows), table)
+            return
         columns = [array(values) for values in zip(*rows, strict=True)]
         self._session.change(_insert_arrays(table, line.parts), columns, table)
 
@@ -283,6 +293,30 @@ class _ReadingUnit(PostgresUnit):
             return self._session.rows(sql, arguments)
         except Lost as error:
             raise fault("StoreBusy") from error
+
+
+def _blocks(rows: Sequence[Sequence[bytes | None]]) -> Iterator[bytes]:
+    """Rows in the text format of COPY, some of them at a time."""
+    for start in range(0, len(rows), COPIED):
+        lines = [
+            b"\t".join(
+                [
+                    b"\\N"
+                    if value is None
+                    else _SPECIAL.sub(_escaped, value)
+                    if _SPECIAL.search(value)
+                    else value
+                    for value in row
+                ]
+            )
+            for row in rows[start : start + COPIED]
+        ]
+        lines.append(b"")
+        yield b"\n".join(lines)
+
+
+def _escaped(match: re.Match[bytes]) -> bytes:
+    return _ESCAPES[match[0]]
 
 
 def _arrays(table: Table, names: Sequence[str]) -> str:

@@ -76,6 +76,23 @@ class Session:
         """How many rows a statement changed."""
         return self._execute(sql, arguments, table).command_tuples or 0
 
+    def copy(self, sql: str, lines: Iterable[bytes], table: Table) -> None:
+        """Add rows by COPY in its text format; a line ends in a line feed."""
+        inside = self._pgconn.transaction_status != TransactionStatus.IDLE
+        try:
+            result = self._pgconn.exec_(sql.encode())
+            if result.status == ExecStatus.COPY_IN:
+                for line in lines:
+                    self._pgconn.put_copy_data(line)
+                self._pgconn.put_copy_end()
+                result = self._pgconn.get_result() or result
+                while self._pgconn.get_result() is not None:
+                    pass
+        except psycopg.Error as error:
+            raise self._lost(inside) from error
+        if result.status not in _GOOD:
+            raise self._failed(result, (table,), inside)
+
     def script(self, sql: str, tables: Iterable[Table] = ()) -> None:
         """Run statements without parameters in one round trip, all or nothing."""
         if sql:

@@ -11,7 +11,7 @@ from orgstead.engine.hooks import Change, hook
 from orgstead.engine.membership import EXCEPTIONS, audience, except_for, move, permitted
 from orgstead.engine.registry import Call
 from orgstead.errors import Fault, fault
-from orgstead.model.schema import Table
+from orgstead.model.schema import Schema, Table
 from orgstead.model.segments import STATIC, Segment
 
 __all__ = [
@@ -181,7 +181,22 @@ def _others(table: Table) -> bool:
     return not table.is_private and table.logical_name != SEGMENT
 
 
-@hook("Create", "Update", "Delete", "Associate", "Disassociate", stage=40, applies=_others, rank=51)
+def _unasked(schema: Schema, table: Table) -> bool:
+    """Whether no live segment looks at rows of a table."""
+    return all(table.logical_name not in segment.tables for segment in schema.segments.values())
+
+
+@hook(
+    "Create",
+    "Update",
+    "Delete",
+    "Associate",
+    "Disassociate",
+    stage=40,
+    applies=_others,
+    rank=51,
+    ahead=_unasked,
+)
 def follow_other_rows(call: Call, change: Change) -> None:
     """A segment whose query looks at rows of other tables is evaluated anew when one changes."""
     for segment in call.schema.segments.values():
