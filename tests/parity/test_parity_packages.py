@@ -209,15 +209,29 @@ def test_a_package_that_cannot_be_used_changes_nothing(web: Web, content: bytes,
     assert web.get(f"orgstead_dataprojects?$filter=name eq '{name}'").rows == []
 
 
-def test_nobody_imports_without_the_right_or_out_of_somebody_elses_blob(web: Web) -> None:
-    mine = blob(web, package_of("x", groups("R1")))
+def test_who_operates_data_management_imports_and_nobody_else_nor_out_of_somebody_elses_blob(
+    web: Web,
+) -> None:
     unit = web.get("businessunits?$select=businessunitid&$top=1").rows[0]["businessunitid"]
-    nobody = make_user(web, unit)
-    given = {"packageUrl": mine, "definitionGroupId": web.name("Project"), "execute": True, "overwrite": True}
-    refused = web.call("POST", f"{ACTIONS}ImportFromPackage", given, mscrmcallerid=nobody)
-    assert refused.status == 403, refused.text
-    refused = web.call("POST", f"{ACTIONS}GetAzureWriteUrl", {"uniqueFileName": "x"}, mscrmcallerid=nobody)
-    assert refused.status == 403, refused.text
+    [role] = web.get("roles?$filter=name eq 'Data management operations user'&$select=roleid").rows
+    [viewer] = web.get("roles?$filter=name eq 'Data management viewer'&$select=roleid").rows
+    operator = make_user(web, unit, role["roleid"])
+
+    def asked(user: str, action: str, **parameters: Any) -> Answer:
+        return web.call("POST", f"{ACTIONS}{action}", parameters, mscrmcallerid=user)
+
+    name = web.name("Project")
+    given = {"definitionGroupId": name, "executionId": name, "execute": True, "overwrite": True}
+    mine = blob(web, package_of("x", groups("R1")))
+    assert asked(operator, "ImportFromPackage", packageUrl=mine, **given).status == 404
+    theirs = json.loads(asked(operator, "GetAzureWriteUrl", uniqueFileName="x.zip").json["value"])["BlobUrl"]
+    web.client.put(theirs, content=package_of("x", groups("R1")), headers={"x-ms-blob-type": "BlockBlob"})
+    for nobody in (make_user(web, unit), make_user(web, unit, viewer["roleid"])):
+        assert asked(nobody, "ImportFromPackage", packageUrl=theirs, **given).status == 403
+        assert asked(nobody, "GetAzureWriteUrl", uniqueFileName="x").status == 403
+    answer = asked(operator, "ImportFromPackage", packageUrl=theirs, legalEntityId="usmf", **given)
+    assert answer.status == 200, answer.text
+    assert ended(web, name) == "Succeeded"
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])

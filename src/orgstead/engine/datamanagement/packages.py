@@ -72,7 +72,7 @@ EXPORTED = (
 @handles("DataManagement.GetAzureWriteUrl", privilege=OPEN, signature=action(_text("uniqueFileName")))
 def azure_write_url(call: Call) -> dm.BlobLink:
     """A blob for a package that is to be imported. Raises PrivilegeDenied."""
-    check_table(call, "Create", call.schema.tables[dm.MESSAGES])
+    check_table(call, "Write", call.schema.tables[dm.MESSAGES])
     name = str(call.parameters["uniqueFileName"])
     return dm.BlobLink(blob=share_content(call, name, None, 0), name=name, write=True)
 
@@ -86,7 +86,7 @@ def import_package(call: Call) -> str:
     DataExecutionExists, PrivilegeDenied, and the faults of packages.
     """
     given = call.parameters
-    check_table(call, "Create", call.schema.tables[dm.MESSAGES])
+    check_table(call, "Write", call.schema.tables[dm.MESSAGES])
     blob, content = _uploaded(call, str(given["packageUrl"]))
     company = company_named(call, given["legalEntityId"]) if given.get("legalEntityId") else None
     name = str(given["definitionGroupId"])
@@ -206,7 +206,7 @@ def export_package(call: Call) -> str:
     Raises DataProjectNotFound, DataCompanyNotFound, DataExecutionExists, PrivilegeDenied.
     """
     given = call.parameters
-    check_table(call, "Create", call.schema.tables[dm.MESSAGES])
+    check_table(call, "Write", call.schema.tables[dm.MESSAGES])
     name = str(given["definitionGroupId"])
     found = _found_project(call, name)
     if found is None or found[1]["operation"] != dm.Operation.Export:
