@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from orgstead.app import Organisation, build_application, open_organisation
 from orgstead.config import Config
 from orgstead.identity.development import CLIENT_ID, CLIENT_SECRET, TENANT_ID
+from tests.parity.bridge.wires import BOTH_WIRES, ODATA_ALONE, PARTLY
 
 ORIGIN = "http://localhost:5365"
 ROOT = f"{ORIGIN}/api/data/v9.2/"
@@ -116,15 +117,66 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+OVER_SOAP = "-soap"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every scenario runs on each database, those of ``BOTH_WIRES`` over SOAP as well."""
+    if "web" in metafunc.fixturenames:
+        both = metafunc.module.__name__.rpartition(".")[2] in BOTH_WIRES
+        ways = [
+            f"{database}{wire}" for wire in ("", OVER_SOAP)[: 1 + both] for database in ("sqlite", "postgres")
+        ]
+        metafunc.parametrize("web", ways, indirect=True, scope="module")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Scenarios that are OData's alone are not heard over SOAP."""
+    alone = [item for item in items if _over_soap(item) and _test(item) in ODATA_ALONE]
+    if alone:
+        items[:] = [item for item in items if item not in set(alone)]
+        config.hook.pytest_deselected(items=alone)
+
+
+def _over_soap(item: pytest.Item) -> bool:
+    held = getattr(item, "callspec", None)
+    return held is not None and str(held.params.get("web", "")).endswith(OVER_SOAP)
+
+
+def _test(item: pytest.Item) -> str:
+    module = item.path.stem.removeprefix("test_parity_")
+    return f"{module}.{getattr(item, 'originalname', item.name)}"
+
+
+@pytest.fixture(scope="module")
 def web(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     new_postgres_database: Callable[[], str],
 ) -> Iterator[Web]:
     """A signed-in client of a new organisation on each database."""
-    with opened(request.param, tmp_path_factory, new_postgres_database) as client:
-        yield client
+    database = request.param.removesuffix(OVER_SOAP)
+    with opened(database, tmp_path_factory, new_postgres_database) as client:
+        if database == request.param:
+            yield client
+        else:
+            # It is a client of the same class, which this module defines.
+            from tests.parity.bridge.over_soap import OverSoap
+
+            assert client.organisation is not None
+            yield OverSoap(client.client, client.organisation)
+
+
+@pytest.fixture(autouse=True)
+def heard(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A scenario over SOAP sends something over SOAP, or it is OData's alone and listed as that."""
+    if not _over_soap(request.node):
+        yield
+        return
+    ledger = request.getfixturevalue("web").ledger
+    ledger.clear()
+    yield
+    assert ledger.sent or _test(request.node) in PARTLY, f"nothing of it went over SOAP: {dict(ledger.alone)}"
 
 
 @contextmanager

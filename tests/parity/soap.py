@@ -2,7 +2,7 @@
 what the server's own codec mistakes is seen."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -24,7 +24,8 @@ SPACES: Mapping[str, str] = {
     "j": "http://schemas.microsoft.com/xrm/2011/Metadata/Query", "k": "http://schemas.microsoft.com/xrm/2013/Metadata",
     "l": "http://schemas.microsoft.com/xrm/2012/Contracts", "m": "http://schemas.microsoft.com/xrm/7.1/Contracts",
     "n": "http://schemas.microsoft.com/xrm/9.0/Contracts", "o": "http://schemas.microsoft.com/xrm/7.1/Metadata",
-    "p": "http://schemas.microsoft.com/xrm/2014/Contracts",
+    "p": "http://schemas.microsoft.com/xrm/2014/Contracts", "q": "http://schemas.microsoft.com/xrm/8.0",
+    "r": "http://schemas.microsoft.com/xrm/8.1/Contracts", "t": "http://schemas.microsoft.com/xrm/9.0/Metadata",
 }  # fmt: skip
 EMPTY = "00000000-0000-0000-0000-000000000000"
 SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -49,6 +50,13 @@ class Of:
     type: str
     value: Any = ""
     raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A value that writes its own element of a given name."""
+
+    make: Callable[[str], str]
 
 
 @dataclass(slots=True)
@@ -142,6 +150,8 @@ def written(tag: str, value: Any, *, bare: bool = False) -> str:
             kind = "a:EntityCollection"
             inner = "<a:Entities>" + "".join(f"<a:Entity>{_row(each)}</a:Entity>" for each in value.rows)
             inner += f"</a:Entities><a:EntityName>{value.table or ''}</a:EntityName>"
+        case Made(make):
+            return make(tag)
         case Of(type, held, True):
             kind, inner = type, held
         case Of(type, held):

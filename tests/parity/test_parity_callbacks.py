@@ -32,7 +32,7 @@ SECRET = "sig=very-secret"
 clock = Clock()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def web(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -103,7 +103,7 @@ def _register() -> None:
         event.update(event.target, description=f"{event.before['fax']} to {event.values['fax']}")  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def web(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -21,7 +21,7 @@ UPLOAD = "11111111-1111-4111-8111-111111111111"
 clock = Clock()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def web(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -201,6 +201,67 @@ def test_rows_hang_on_a_new_row(soap: Soap) -> None:
     assert [each.values["subject"] for each in tasks] == ["one", "two"]
 
 
+def asked_along(*asked: tuple[str, str | None, Of]) -> Of:
+    """A RelatedEntitiesQuery: relationship, role, query."""
+    inner = "".join(
+        "<a:KeyValuePairOfRelationshipQueryBaseX_PsK4FkN>"
+        f"<b:key>{relationship(name, role)}</b:key>{written('b:value', wanted)}"
+        "</a:KeyValuePairOfRelationshipQueryBaseX_PsK4FkN>"
+        for name, role, wanted in asked
+    )
+    return raw("a:RelationshipQueryCollection", inner)
+
+
+def test_rows_along_every_kind_of_relationship_come_with_a_row(soap: Soap) -> None:
+    contact = soap.create("contact", lastname="Primary")
+    parent = soap.create("account", name="Parent", primarycontactid=Ref("contact", contact))
+    children = [
+        soap.create("account", name=f"Child {number}", parentaccountid=Ref("account", parent))
+        for number in range(3)
+    ]
+    lead = soap.create("lead", lastname="L", subject="S")
+    soap.tie("Associate", "account", parent, "accountleads_association", Ref("lead", lead))
+    soap.create("account", name="Of nobody")
+    link = (
+        "<a:LinkEntities><a:LinkEntity><a:Columns><a:AllColumns>false</a:AllColumns><a:Columns>"
+        "<f:string>name</f:string></a:Columns></a:Columns><a:EntityAlias>up</a:EntityAlias>"
+        "<a:JoinOperator>Inner</a:JoinOperator><a:LinkFromAttributeName>parentaccountid</a:LinkFromAttributeName>"
+        "<a:LinkFromEntityName>account</a:LinkFromEntityName><a:LinkToAttributeName>accountid"
+        "</a:LinkToAttributeName><a:LinkToEntityName>account</a:LinkToEntityName></a:LinkEntity></a:LinkEntities>"
+    )
+    two = "<a:PageInfo><a:Count>2</a:Count><a:PageNumber>1</a:PageNumber></a:PageInfo>"
+    wanted = asked_along(
+        ("account_primary_contact", None, query("contact", "lastname")),
+        (
+            "account_parent_account",
+            "Referenced",
+            query("account", "name", more=f"{link}{order('name')}{two}"),
+        ),
+        ("accountleads_association", None, query("lead", "subject")),
+    )
+    answer = soap.execute(
+        "Retrieve", Target=Ref("account", parent), ColumnSet=raw("a:ColumnSet", columns("name")),
+        RelatedEntitiesQuery=wanted,
+    )["Entity"]  # fmt: skip
+    found = {name: rows for (name, _), rows in answer.related.items()}
+    assert [row.id for row in found["account_primary_contact"]] == [contact]
+    assert [row.values["name"] for row in found["account_parent_account"]] == ["Child 0", "Child 1"]
+    assert [row.values["up.name"].value for row in found["account_parent_account"]] == ["Parent", "Parent"]
+    assert [row.id for row in found["accountleads_association"]] == [lead]
+    up = asked_along(("account_parent_account", "Referencing", query("account", "name")))
+    answer = soap.execute(
+        "Retrieve", Target=Ref("account", children[0]), ColumnSet=raw("a:ColumnSet", columns()),
+        RelatedEntitiesQuery=up,
+    )["Entity"]  # fmt: skip
+    assert [row.id for row in answer.related[("account_parent_account", None)]] == [parent]
+    with pytest.raises(SoapFault) as failed:
+        soap.execute(
+            "Retrieve", Target=Ref("account", parent), ColumnSet=raw("a:ColumnSet", columns()),
+            RelatedEntitiesQuery=asked_along(("account_primary_contact", None, query("lead", "subject"))),
+        )  # fmt: skip
+    assert failed.value.hex == "0x80040203"
+
+
 def test_rows_are_tied_and_untied(soap: Soap) -> None:
     account = soap.create("account", name="One side")
     contacts = [soap.create("contact", lastname=f"Many {number}") for number in range(2)]
@@ -720,6 +781,24 @@ def test_a_transaction_is_whole_or_did_not_happen(soap: Soap, web: Web) -> None:
     )
     assert parts_of(failed.value.element)["FaultedRequestIndex"].text == "1"
     assert len(web.get(f"accounts?$filter=name eq '{name}'&$select=name").rows) == 2
+
+
+def test_many_rows_are_changed_only_in_their_versions(soap: Soap) -> None:
+    ids = [soap.create("account", name="First") for _ in range(2)]
+    matches = Of("m:ConcurrencyBehavior", "IfRowVersionMatches")
+    versions = [soap.retrieve("account", id, "name").version for id in ids]
+
+    def change(name: str, *seen: str | None) -> None:
+        rows = [Row("account", {"name": name}, id, version=each) for id, each in zip(ids, seen, strict=True)]
+        soap.execute("UpdateMultiple", Targets=Rows(rows), ConcurrencyBehavior=matches)
+
+    change("Second", *versions)
+    now = [soap.retrieve("account", id, "name").version for id in ids]
+    for seen, code in (((now[0], versions[1]), "0x80060882"), ((now[0], None), "0x80060883")):
+        with pytest.raises(SoapFault) as failed:
+            change("Lost", *seen)
+        assert failed.value.hex == code
+    assert [soap.retrieve("account", id, "name").values["name"] for id in ids] == ["Second"] * 2
 
 
 def test_many_rows_of_a_table_go_in_one_request(soap: Soap, web: Web) -> None:

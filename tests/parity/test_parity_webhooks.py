@@ -25,7 +25,7 @@ HOST, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-2
 clock = Clock()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def web(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

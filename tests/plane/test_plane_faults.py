@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.parity.conftest import ORIGIN
+from tests.parity.soap import SOAP12, Soap, SoapFault, envelope
 from tests.parity.test_parity_security import make_user
 from tests.plane.conftest import PlaneWeb
 
@@ -216,3 +217,29 @@ def test_a_pattern_made_to_be_slow_is_not(web: PlaneWeb) -> None:
         f"{ORIGIN}/api/data/v9.2/" + "a" * 4_000, headers={"authorization": f"Bearer {web.token}"}
     )
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "code"),
+    [(400, 500, "0x80040203"), (412, 500, "0x80060882"), (429, 500, "0x80072322"), (503, 503, "0x8004a001")],
+)
+def test_a_status_comes_to_a_soap_service_as_a_fault_of_the_service(
+    web: PlaneWeb, status: int, said: int, code: str
+) -> None:
+    add(web, status=status, path="/XRMServices/*", message="On <purpose>.")
+    soap = Soap(web)
+    with pytest.raises(SoapFault) as failed:
+        soap.execute("WhoAmI")
+    assert (failed.value.status, failed.value.hex, failed.value.message) == (said, code, "On <purpose>.")
+    assert failed.value.details.get("Retry-After") == ("PT1S" if status == 429 else None)
+    (row,) = web.plane("GET", f"requests?status={said}&limit=1")["requests"]
+    assert row["code"] == code
+    soap.version = SOAP12
+    answer = soap.post(envelope(""))
+    assert answer.headers["content-type"].startswith("application/soap+xml")
+
+
+def test_who_is_not_signed_in_on_purpose_gets_no_envelope(web: PlaneWeb) -> None:
+    add(web, status=401, path="/XRMServices/*")
+    answer = Soap(web).post(envelope(""))
+    assert (answer.status_code, answer.content) == (401, b"")

@@ -43,6 +43,7 @@ from orgstead.server.http import (
     send_stream,
 )
 from orgstead.server.limits import Limits
+from orgstead.server.organization import SoapReply
 from orgstead.server.soap import Origin, SoapDoor
 from orgstead.server.visits import HINT, LEFT, Visit
 from orgstead.wire.odata.files import CHUNK_BYTES
@@ -156,6 +157,10 @@ class Application:
         except Fault as error:
             reply = failure(error)
             await send_answer(send, reply.status, (*reply.headers, *COMMON), reply.body)
+
+    def injected(self, scope: Scope, path: str, error: Fault) -> SoapReply | None:
+        """The answer of a SOAP service that fails on purpose; None at the address of something else."""
+        return self._soap.injected(path, headers_of(scope), error)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """Work in the background for as long as whoever embeds the application says."""

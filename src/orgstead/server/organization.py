@@ -31,7 +31,7 @@ from orgstead.wire.soap.many import Item, multiple_response, transaction_respons
 from orgstead.wire.soap.pieces import Piece
 from orgstead.wire.soap.xml import Element
 
-__all__ = ["OrganizationService", "SoapReply"]
+__all__ = ["OrganizationService", "SoapReply", "soap_version"]
 
 log = structlog.get_logger()
 
@@ -91,7 +91,7 @@ class OrganizationService:
             caller = await self._callers.acting(caller, {**headers, **envelope.acting})
             return await self._run(envelope, origin, caller)
         except Exception as error:  # noqa: BLE001 - the last line: nothing leaves as a bare 500
-            version = envelope.version if envelope is not None else _version(headers)
+            version = envelope.version if envelope is not None else soap_version(headers)
             relates_to = envelope.message_id if envelope is not None else None
             return self.failed(error, version, relates_to)
 
@@ -227,7 +227,7 @@ class _InTransaction(Exception):
         self.index = index
 
 
-def _version(headers: Mapping[str, str]) -> str:
+def soap_version(headers: Mapping[str, str]) -> str:
     """The version of SOAP that a request says it is."""
     return SOAP12 if "application/soap+xml" in headers.get("content-type", "").lower() else SOAP11
 

@@ -16,7 +16,7 @@ from orgstead.errors import Fault, fault
 from orgstead.server.callers import Callers
 from orgstead.server.discovery import Discovery
 from orgstead.server.http import Receive, Scope, Send, read_body, send_answer, send_parts
-from orgstead.server.organization import OrganizationService, SoapReply
+from orgstead.server.organization import OrganizationService, SoapReply, soap_version
 from orgstead.server.visits import Visit
 from orgstead.wire.soap.wsdl import DISCOVERY, ORGANIZATION, document
 
@@ -61,6 +61,19 @@ class SoapDoor:
         """Whether a request to this path comes here. Such paths were those of Windows: in either case."""
         lowered = path.lower()
         return lowered.startswith((ROOT, GLOBAL)) or lowered == CHALLENGE
+
+    def injected(self, path: str, headers: Mapping[str, str], error: Fault) -> SoapReply | None:
+        """The answer to a request that fails on purpose; None for one whose answers are no envelopes.
+
+        Faults of the service itself come as 500, whatever status the Web API has for them.
+        """
+        if not path.lower().startswith(ROOT):
+            return None
+        if error.status == 401:
+            return SoapReply(status=401, content_type=XML)
+        reply = self._organization.failed(error, soap_version(headers))
+        status = error.status if error.status >= 500 else reply.status
+        return SoapReply(status=status, content_type=reply.content_type, body=reply.body)
 
     async def answer(
         self,

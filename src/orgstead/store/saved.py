@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from orgstead.errors import fault
 from orgstead.model.dataentities import DataEntity
 from orgstead.model.schema import Choice, CustomApi, ManyToMany, Noted, OneToMany, Schema, Table
 from orgstead.model.segments import Segment
@@ -59,7 +60,10 @@ def _default(field: Any) -> Any:
 
 
 def read_schema(rows: Iterable[Sequence[str]]) -> Schema:
-    """The schema out of its saved rows and the row of its version; empty without one."""
+    """The schema out of its saved rows and the row of its version; empty without one.
+
+    Raises StoreFailure for what a newer version has saved.
+    """
     found: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
     version = forgotten = 0
     for kind, name, body in rows:
@@ -67,8 +71,14 @@ def read_schema(rows: Iterable[Sequence[str]]) -> Schema:
             version = int(body)
         elif kind == FORGOTTEN:
             forgotten = int(body)
-        else:
+        elif kind in found:
             found[kind][name] = _decoders[kind].decode(body)
+        else:
+            # Reading on would forget what this version does not know.
+            raise fault(
+                "StoreFailure",
+                hint=f"The organisation has definitions of a newer version of Orgstead ({kind}).",
+            )
     return Schema(
         version=version,
         tables=found["table"],

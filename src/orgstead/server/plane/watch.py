@@ -1,6 +1,7 @@
 """What stands before the server: it notes requests, lets faults happen, and answers the admin plane."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
@@ -41,6 +42,7 @@ log = structlog.get_logger()
 PROBES = frozenset({"/healthz", "/readyz"})
 MAX_BODY = 64 * 1024
 DROP = "orgstead.drop"
+_ERROR_CODE = re.compile(rb"<ErrorCode>(-?\d{1,10})</ErrorCode>")
 
 
 class Watched:
@@ -128,6 +130,14 @@ class Watched:
             own = (*COMMON, *CORS, ("x-ms-service-request-id", identifier), ("REQ_ID", identifier))
             await send_answer(send, reply.status, (*reply.headers, *headers, *own), reply.body)
             return
+        if seconds := dict(headers).get("Retry-After"):
+            error.details["Retry-After"] = seconds
+        envelope = self._inner.injected(scope, path, error)
+        if envelope is not None:
+            identifier = note.request_id = new_id()
+            told = (("Content-Type", envelope.content_type), ("x-ms-service-request-id", identifier))
+            await send_answer(send, envelope.status, (*told, *COMMON, *headers), envelope.body)
+            return
         # Elsewhere it is the authorization server that fails: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
         said = {
             "error": "temporarily_unavailable"
@@ -203,7 +213,9 @@ async def _drop(scope: Scope, receive: Receive) -> None:
 
 
 def _code(body: bytes) -> str | None:
-    """The code, or the kind, in the body of a failure, of an OData service or of the authorization server."""
+    """The code, or the kind, in the body of a failure, of an OData or SOAP service or of the authorization server."""
+    if told := _ERROR_CODE.search(body):
+        return f"0x{int(told[1]) & 0xFFFFFFFF:08x}"
     try:
         error = msgspec.json.decode(body)["error"]
         code = error["code"] or error["innererror"]["type"] if isinstance(error, dict) else error

@@ -1,6 +1,6 @@
 """One request being read: its parameters by name, each read as what it has to be, and what nobody reads is refused."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -133,17 +133,26 @@ class Ask:
 
         https://learn.microsoft.com/power-apps/developer/data-platform/optimistic-concurrency
         """
-        behavior = self.value("ConcurrencyBehavior", ("xrm71", "ConcurrencyBehavior"))
-        found = self.given.get(name)
-        if behavior in (None, "Default", "AlwaysOverwrite"):
+        if not self.matching():
             return None
-        text = ""
-        if found is not None and len(found):
-            text = next(((each.text or "").strip() for each in found if local(each) == "RowVersion"), "")
-        if not text:
-            raise fault("RowVersionMissing")
-        # Another text is a version that no row has.
-        return int(text) if text.isascii() and text.isdecimal() and int(text) < LARGEST else -1
+        found = self.given.get(name)
+        return _version_of(found if found is not None else ())
+
+    def versions(self, name: str = "Targets") -> list[int] | None:
+        """The versions that the rows of a collection have to have still; None where they need not.
+
+        https://learn.microsoft.com/dotnet/api/microsoft.xrm.sdk.messages.updatemultiplerequest.concurrencybehavior
+        """
+        if not self.matching():
+            return None
+        found = self.given.get(name)
+        lists = [each for each in found if local(each) == "Entities"] if found is not None else []
+        return [_version_of(each) for inner in lists for each in children(inner)]
+
+    def matching(self) -> bool:
+        """Whether ConcurrencyBehavior asks for rows of a version."""
+        behavior = self.value("ConcurrencyBehavior", ("xrm71", "ConcurrencyBehavior"))
+        return behavior not in (None, "Default", "AlwaysOverwrite")
 
     def table(self, name: str) -> Table:
         """A table by its logical name; raises TableNotFound."""
@@ -183,6 +192,15 @@ class Ask:
         if columns is not None:
             columns = tuple(name for name in columns if name not in lists)
         return replace(query, columns=columns, expand=(*query.expand, parties)), lists
+
+
+def _version_of(members: Iterable[Element]) -> int:
+    """The RowVersion among the members of an Entity or an EntityReference; raises RowVersionMissing."""
+    text = next(((each.text or "").strip() for each in members if local(each) == "RowVersion"), "")
+    if not text:
+        raise fault("RowVersionMissing")
+    # Another text is a version that no row has.
+    return int(text) if text.isascii() and text.isdecimal() and int(text) < LARGEST else -1
 
 
 def operation_parts(element: Element) -> dict[str, Element]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from orgstead.errors import fault
-from orgstead.model.messages import Execute, Result, Upsert
+from orgstead.model.messages import Execute, Message, Result, Update, Upsert
 from orgstead.model.record import Record, Ref
 from orgstead.wire.soap.answers import Many, Operation, Response
 from orgstead.wire.soap.ask import Ask
@@ -83,16 +83,22 @@ def _create_multiple(ask: Ask) -> Operation:
 
 @request("UpdateMultiple")
 def _update_multiple(ask: Ask) -> Operation:
-    if ask.value("ConcurrencyBehavior", ("xrm71", "ConcurrencyBehavior")) == "IfRowVersionMatches":
-        raise fault("NotSupported", feature="ConcurrencyBehavior of UpdateMultiple")
+    versions = ask.versions()
     table, rows = _targets(ask)
     ask.finish()
-    for each in rows:
-        target_of(each, "Update")
-    message = Execute(name="UpdateMultiple", parameters={"Targets": rows}, target=table)
-    return Operation(
-        messages=(message,), render=lambda _: Response(name="UpdateMultiple"), options=ask.options
+    refs = [target_of(each, "Update") for each in rows]
+    messages: tuple[Message, ...] = (
+        Execute(name="UpdateMultiple", parameters={"Targets": rows}, target=table),
     )
+    if versions is not None:
+        if any(each.table != table for each in rows):
+            raise fault("InvalidArgument", message="All rows of Targets must be of one table.")
+        # The message for all of them asks for no version; together they are one transaction all the same.
+        messages = tuple(
+            Update(ref=ref, record=replace(each, key=None), if_match=version)
+            for ref, each, version in zip(refs, rows, versions, strict=True)
+        )
+    return Operation(messages=messages, render=lambda _: Response(name="UpdateMultiple"), options=ask.options)
 
 
 @request("UpsertMultiple")

@@ -14,20 +14,22 @@ from orgstead.model.messages import (
     Create,
     Delete,
     Disassociate,
+    Message,
     Result,
     Retrieve,
     RetrieveMultiple,
     Update,
     Upsert,
 )
-from orgstead.model.query import Expand, Query, ToMany
+from orgstead.model.query import Query
 from orgstead.model.record import Page, Record, Ref
 from orgstead.wire.soap.answers import Operation, Response
 from orgstead.wire.soap.ask import Ask
-from orgstead.wire.soap.beside import RELATED
+from orgstead.wire.soap.beside import Linked
 from orgstead.wire.soap.pieces import Row, Rows
 from orgstead.wire.soap.read import ends
 from orgstead.wire.soap.registry import request
+from orgstead.wire.soap.related import related_queries
 from orgstead.wire.soap.write import Typed
 
 __all__ = ["created", "done", "moved", "target_of"]
@@ -85,45 +87,27 @@ def _create(ask: Ask) -> Operation:
 @request("Retrieve")
 def _retrieve(ask: Ask) -> Operation:
     ref = ask.ref("Target")
-    query = Query(table=ref.table, columns=ask.columns("ColumnSet"))
-    query = replace(query, expand=tuple(_related(ask, ref.table)))
-    query, lists = ask.shown(query)
+    query, lists = ask.shown(Query(table=ref.table, columns=ask.columns("ColumnSet")))
+    asked = tuple(related_queries(ask, ref))
     ask.finish()
-    return Operation(
-        messages=(Retrieve(ref=ref, query=query),),
-        render=lambda results: Response(
-            name="Retrieve", results=(("Entity", Row(page=_page(results), columns=lists)),)
-        ),
-        options=ask.options,
-    )
 
-
-def _related(ask: Ask, table: str) -> list[Expand]:
-    """The related rows that are asked for along with a row."""
-    given = ask.value("RelatedEntitiesQuery", ("xrm", "RelationshipQueryCollection"))
-    expands: list[Expand] = []
-    for key, query in (given or {}).items():
-        relationship = dict(key)
-        name, role = relationship.get("SchemaName", ""), relationship.get("PrimaryEntityRole")
-        to_one, reverse = ends(ask.schema, table, name, role)
-        if to_one or not isinstance(query, Query):
-            raise fault("NotSupported", feature=f"RelatedEntitiesQuery along {name[:100]} to one row")
-        plain = Query(
-            table=query.table, columns=query.columns, where=query.where, order=query.order, top=query.top
-        )
-        if query != replace(plain, page_size=query.page_size, page_number=query.page_number):
-            raise fault("NotSupported", feature="Links, groups and DISTINCT in RelatedEntitiesQuery")
-        expands.append(
-            Expand(
-                link=ToMany(name, reverse),
-                name=f"{RELATED}{name}",
-                columns=query.columns,
-                where=query.where,
-                order=query.order,
-                top=query.top or query.page_size,
+    def render(results: Sequence[Result]) -> Response:
+        row, *others = results
+        linked = tuple(
+            Linked(
+                relationship=each.relationship, role=each.role, columns=each.columns, page=_page((result,))
             )
+            for each, result in zip(asked, others, strict=True)
         )
-    return expands
+        return Response(
+            name="Retrieve", results=(("Entity", Row(page=_page((row,)), columns=lists, linked=linked)),)
+        )
+
+    messages: tuple[Message, ...] = (
+        Retrieve(ref=ref, query=query),
+        *(RetrieveMultiple(query=each.query) for each in asked),
+    )
+    return Operation(messages=messages, render=render, options=ask.options)
 
 
 @request("RetrieveMultiple")

@@ -148,6 +148,8 @@ def _delete_attribute(ask: Ask) -> Operation:
 def _create_entity_key(ask: Ask) -> Operation:
     table = _table(ask, ask.needed("EntityName"))
     value = _given(ask, "EntityKey", ("meta71", "EntityKeyMetadata"))
+    # .NET has no way to leave it unsaid, and the service alone sets it.
+    value.pop("EntityKeyIndexStatus", None)
     key = read_key(value, table, ask.context.new_id)
     parameters = {"table": table.logical_name, "key": key}
     return _change(ask, "CreateEntityKey", parameters, ("EntityKeyId", key.metadata_id))

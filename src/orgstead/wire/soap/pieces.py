@@ -6,20 +6,15 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
-from orgstead.languages.paging import write_inner
-from orgstead.model.plan import Col, Plan
 from orgstead.model.record import Page
 from orgstead.model.schema import Schema
-from orgstead.wire.soap.beside import beside
+from orgstead.wire.soap.beside import Linked, beside, collection_facts, linked_rows
 from orgstead.wire.soap.contracts import CONTRACTS, TypeName
 from orgstead.wire.soap.rows import Letters, at_a_time, entities
 from orgstead.wire.soap.write import Scope, element
-from orgstead.wire.soap.xml import escape
 
-__all__ = ["Piece", "Pieces", "Row", "Rows", "Stream", "cursor_names", "entity_letters", "table_names"]
+__all__ = ["Piece", "Pieces", "Row", "Rows", "Stream", "entity_letters", "table_names"]
 
-# What a table says about rows that another version of it has seen: nothing is replicated here.
-MARV = -1
 # Of what is large the text is encoded already.
 Piece = str | bytes
 
@@ -65,19 +60,7 @@ class Rows:
         # Each by itself: plain ASCII, which most are, is encoded at no cost, and nothing like it beside another letter.
         while some := b"".join(map(str.encode, islice(rows, size))):
             yield some
-        cookie = f'<{a}:PagingCookie i:nil="true"/>'
-        if page.after is not None:
-            text = escape(write_inner(page.number, cursor_names(page.plan), page.after))
-            cookie = f"<{a}:PagingCookie>{text}</{a}:PagingCookie>"
-        yield (
-            f"</{a}:Entities><{a}:EntityName>{escape(page.plan.source.table.logical_name)}</{a}:EntityName>"
-            f"<{a}:MinActiveRowVersion>{MARV}</{a}:MinActiveRowVersion>"
-            f"<{a}:MoreRecords>{'true' if page.after is not None else 'false'}</{a}:MoreRecords>{cookie}"
-            f"<{a}:RecordCountLessThanMarv>{MARV}</{a}:RecordCountLessThanMarv>"
-            f"<{a}:TotalRecordCount>{-1 if page.total is None else page.total}</{a}:TotalRecordCount>"
-            f"<{a}:TotalRecordCountLimitExceeded>{'true' if page.capped else 'false'}"
-            f"</{a}:TotalRecordCountLimitExceeded>"
-        )
+        yield f"</{a}:Entities>{collection_facts(page, a)}"
 
     def entities(self, scope: Scope, schema: Schema) -> Iterator[str]:
         """The rows one by one."""
@@ -87,10 +70,11 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """The one row of a page as an Entity."""
+    """The one row of a page as an Entity, with what is related to it."""
 
     page: Page
     columns: tuple[str, ...] = ()
+    linked: tuple[Linked, ...] = ()
 
     def pieces(self, tag: str, scope: Scope, schema: Schema) -> Iterator[str]:
         """The entity as the value of a result."""
@@ -99,8 +83,10 @@ class Row:
 
     def content(self, scope: Scope, schema: Schema) -> str:
         """The members of the entity."""
-        own = scope.name("xrm", "Entity")
-        text = "".join(Rows(page=self.page, columns=self.columns).entities(scope, schema))
+        own, letters, names = scope.name("xrm", "Entity"), entity_letters(scope), table_names(schema)
+        attributes, _ = beside(self.page, self.columns, names, letters) or ([""], [""])
+        related = linked_rows(self.linked, names, letters)
+        text = "".join(entities(self.page, names, letters, (attributes, [related])))
         return text.removeprefix(f"<{own}>").removesuffix(f"</{own}>")
 
 
@@ -122,10 +108,3 @@ class Stream:
         for each in self.items():
             yield element(name, each, item.type, scope)
         yield f"</{tag}>"
-
-
-def cursor_names(plan: Plan) -> list[str]:
-    """The names of the columns that a page goes by."""
-    if not plan.keyed:
-        return ["offset"]
-    return [sort.of.column.name if isinstance(sort.of, Col) else "value" for sort in plan.order]

@@ -19,8 +19,9 @@ from orgstead.model.record import Page, Ref
 from orgstead.model.schema import Schema
 from orgstead.wire.soap.answers import Operation, Response
 from orgstead.wire.soap.ask import Ask
+from orgstead.wire.soap.beside import cursor_names
 from orgstead.wire.soap.definitions import answered
-from orgstead.wire.soap.pieces import Piece, cursor_names, entity_letters, table_names
+from orgstead.wire.soap.pieces import Piece, entity_letters, table_names
 from orgstead.wire.soap.registry import request
 from orgstead.wire.soap.rows import entities
 from orgstead.wire.soap.write import Scope, Typed, element

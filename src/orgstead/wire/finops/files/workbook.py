@@ -17,13 +17,14 @@ from orgstead.wire.finops.files.archive import MemberFile, open_archive
 from orgstead.wire.finops.files.delimited import stated_columns
 from orgstead.wire.finops.files.formats import SourceFormat
 from orgstead.wire.finops.files.shapes import LIMITS, Cell, FileRow, FileRows, Limits
-from orgstead.wire.finops.files.xml_rows import Element, local_name, prolog, pulled
+from orgstead.wire.finops.files.xml_rows import Element, local_name, picked, prolog
 
 __all__ = ["read_workbook"]
 
 CHUNK = 65536
 MAX_TEXTS = 4_000_000
-MAX_DEPTH = 64
+# Bytes of a row, and of whatever else stands between two.
+MAX_ELEMENT = 32 * 1024 * 1024
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 # Days are counted from here, or from four years later when the workbook says so.
@@ -68,20 +69,7 @@ def _elements(file: MemberFile, wanted: frozenset[str]) -> Iterator[Element]:
     """The elements of a part with these local names, each let go of when the next is asked for."""
     first = file.read(CHUNK)
     prolog(first)
-    depth = 0
-    for begins, element in pulled(chain((first,), iter(lambda: file.read(CHUNK), b""))):
-        if begins:
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise fault("DataFileTooLarge", limit=f"{MAX_DEPTH} levels of elements")
-            continue
-        depth -= 1
-        if local_name(element) in wanted:
-            yield element
-            element.clear()
-            parent = element.getparent()
-            if parent is not None:
-                parent.remove(element)
+    yield from picked(chain((first,), iter(lambda: file.read(CHUNK), b"")), wanted, MAX_ELEMENT)
 
 
 def _sheet(archive: zipfile.ZipFile, parts: Mapping[str, str], wanted: str) -> tuple[str, datetime]:

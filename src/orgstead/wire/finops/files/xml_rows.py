@@ -6,9 +6,9 @@ https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/dev
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from lxml import etree
 
@@ -16,12 +16,17 @@ from orgstead.errors import fault
 from orgstead.wire.finops.files.formats import SourceFormat
 from orgstead.wire.finops.files.shapes import LIMITS, Cell, FileRow, FileRows, Limits
 
-__all__ = ["Element", "local_name", "prolog", "pulled", "read_xml"]
+__all__ = ["Element", "local_name", "picked", "prolog", "read_xml"]
 
 CHUNK = 65536
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 NIL = f"{{{XSI}}}nil"
 Element = etree._Element
+# Nothing is fetched, and nothing is expanded; the parser's own limits hold.
+SAFELY: Mapping[str, Any] = {
+    "resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False,
+    "remove_comments": True, "remove_pis": True, "collect_ids": False,
+}  # fmt: skip
 
 _BOMS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\xbb\xbf": "utf-8"}
 _DECLARED = re.compile(r"""<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
@@ -79,10 +84,35 @@ def _rows(chunks: Iterator[bytes], form: SourceFormat, limits: Limits) -> Iterat
 
 def pulled(chunks: Iterator[bytes]) -> Iterator[tuple[bool, Element]]:
     """The elements of a document, each when it begins (true) and when it has ended. Raises DataFileMalformed."""
-    parser = etree.XMLPullParser(
-        events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
-        remove_comments=True, remove_pis=True, collect_ids=False,
-    )  # fmt: skip
+    parser = etree.XMLPullParser(events=("start", "end"), **SAFELY)
+    for events in _fed(parser, chunks):
+        for event, element in events:
+            # No other kind of event was asked for.
+            yield event == "start", cast(Element, element)
+
+
+def picked(chunks: Iterator[bytes], names: Iterable[str], most: int) -> Iterator[Element]:
+    """The elements of these local names, each when it has ended, and gone when the next is asked for.
+
+    Raises DataFileMalformed, and DataFileTooLarge where more than ``most`` bytes hold none of them.
+    """
+    parser = etree.XMLPullParser(events=("end",), tag=[f"{{*}}{name}" for name in names], **SAFELY)
+    left = most
+    for events in _fed(parser, chunks):
+        left = most if events else left - CHUNK
+        if left < 0:
+            raise fault("DataFileTooLarge", limit=f"{most} bytes of one element")
+        for _, found in events:
+            element = cast(Element, found)
+            yield element
+            element.clear()
+            parent = element.getparent()
+            if parent is not None:
+                parent.remove(element)
+
+
+def _fed(parser: etree.XMLPullParser, chunks: Iterator[bytes]) -> Iterator[list[Any]]:
+    """What a parser has to tell after each part of a document. Raises DataFileMalformed."""
     for chunk in chain(chunks, (b"",)):
         try:
             parser.feed(chunk) if chunk else parser.close()
@@ -90,9 +120,7 @@ def pulled(chunks: Iterator[bytes]) -> Iterator[tuple[bool, Element]]:
         except (etree.XMLSyntaxError, ValueError) as error:
             reason = str(getattr(error, "msg", None) or error)[:200].rstrip(".")
             raise fault("DataFileMalformed", reason=reason) from None
-        for event, element in events:
-            # No other kind of event was asked for.
-            yield event == "start", cast(Element, element)
+        yield events
 
 
 def _records(chunks: Iterator[bytes], limits: Limits) -> Iterator[Element]:
