@@ -19,8 +19,8 @@ from orgstead.model.record import Ref
 
 __all__ = ["list_errors", "run_again"]
 
-# Rows of a page.
-PAGE = 1000
+# Rows of a page: what is wrong with a row may be that it is very large.
+PAGE = 200
 WITH_ERRORS = frozenset({dm.Message.ProcessedWithErrors, dm.Message.PreProcessingError})
 
 

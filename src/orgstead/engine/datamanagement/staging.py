@@ -20,6 +20,8 @@ __all__ = ["Staged", "forget", "mark_done", "mark_wrong", "stage", "staged_rows"
 
 MAX_TEXT = 4000
 AT_ONCE = 5000
+# Of rows with their values, which may be wrong because they are very large.
+LARGE_AT_ONCE = 500
 # Decimals are numbers digit by digit, in both directions.
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -115,7 +117,7 @@ def try_again(call: Call, entity: str) -> int:
     """Let rows that are wrong count as those that nobody has looked at; how many there were."""
     table, after, count = call.schema.tables[dm.STAGING], 0, 0
     plan, status = _rows(table), int(dm.Transfer.Error)
-    while found := call.unit.fetch(plan, [entity, after, status, AT_ONCE]):
+    while found := call.unit.fetch(plan, [entity, after, status, LARGE_AT_ONCE]):
         lines = [(row[0], int(dm.Transfer.NotStarted), None, None) for row in found]
         call.unit.update_many(table, ("transferstatus", "errormessage", "failedstaging"), lines)
         after, count = found[-1][1], count + len(found)
