@@ -257,10 +257,6 @@ class DataMember(Protocol):
     def sequence(self) -> int:
         """Its place in the level."""
 
-    @property
-    def columns(self) -> Mapping[str, str]:
-        """The field that each column of the file fills, empty for one that is left out; none when all have one name."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSource:

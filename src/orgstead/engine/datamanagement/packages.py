@@ -3,7 +3,6 @@
 https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/data-management-api
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -186,7 +185,6 @@ def _settings(member: DataMember) -> dict[str, Any]:
         "executionunit": member.unit,
         "level": member.level,
         "sequence": member.sequence,
-        "fieldmapping": json.dumps(dict(member.columns)) if member.columns else None,
     }
 
 

@@ -4,7 +4,7 @@ Read off Microsoft's own sample package:
 https://github.com/microsoft/Dynamics-AX-Integration/tree/master/FileBasedIntegrationSamples
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lxml import etree
@@ -60,13 +60,6 @@ class PackageEntity:
     disabled: bool = False
     refresh: str = ""
     transforms: tuple[str, ...] = ()
-
-    @property
-    def columns(self) -> Mapping[str, str]:
-        """The field that each column of the file fills, empty for one that is left out; none when all have one name."""
-        mapped = {each.column: "" if each.generated else each.field for each in self.fields if each.column}
-        plain = all(column.casefold() == field.casefold() for column, field in mapped.items())
-        return {} if plain else mapped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
