@@ -43,6 +43,7 @@ from orgstead.engine.handlers import (
     sales,
     service,
     sharing,
+    subscriptions,
     sweep,
     teams,
     times,
@@ -71,6 +72,7 @@ from orgstead.identity.development import (
     CLIENT_ID,
     CLIENT_SECRET,
     PUBLIC_CLIENT_ID,
+    SUBSCRIPTION_KEY,
 )
 from orgstead.languages.fetchxml import parse_fetchxml, print_fetchxml
 from orgstead.languages.segments import read_segment_query
@@ -82,6 +84,7 @@ from orgstead.server.callers import Callers
 from orgstead.server.callouts import Callouts
 from orgstead.server.connector import ConnectorDoor
 from orgstead.server.courier import PATIENCE_SECONDS
+from orgstead.server.crm import CrmDoor, Subscribers
 from orgstead.server.datafiles import DataFileStore
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.directory import RowDirectory
@@ -110,7 +113,7 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 REGISTERED = (
     bulk, changes, data_exports, data_faulty, data_messages, data_outcomes, data_packages, data_processing,
     data_status, deletion, deliveries, downloads, emails, files, jobs, later, lists, merge, metadata, notes,
-    organization, queues, retention, roles, rules, sales, service, sharing, sweep, teams, times, tools,
+    organization, queues, retention, roles, rules, sales, service, sharing, subscriptions, sweep, teams, times, tools,
 )  # fmt: skip
 
 
@@ -220,6 +223,9 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
     organization = OrganizationService(engine, lanes, callers, unsupported)
     dataverse = Dataverse(engine, lanes, unsupported)
     blobs = BlobDoor(config, engine, lanes, clock, organisation.keys.derive("data management blobs"))
+    subscribers = Subscribers(
+        engine, callers, time.monotonic, published=SUBSCRIPTION_KEY if config.dev else None, inline=inline
+    )
     return with_plane(
         config,
         urls,
@@ -229,6 +235,7 @@ def build_application(organisation: Organisation, own_urls: Sequence[str]) -> Ap
         AgentDoor(config, callers, _tools(config.mcp)),
         ConnectorDoor(config, engine, lanes, callers),
         blobs,
+        CrmDoor(config, engine, lanes, subscribers, unsupported),
         authority,
         callers,
         Limits(rules_of(config), clock),
@@ -313,5 +320,6 @@ def _greeting(config: Config, http: int, https: int, certificates: Certificates)
             f"  client id, secret   {config.client_id or CLIENT_ID} {secret}",
             f"  public client id    {PUBLIC_CLIENT_ID}",
             f"  administrator       {config.admin_upn} {'(your own)' if config.admin_password else ADMIN_PASSWORD}",
+            f"  subscription key    {SUBSCRIPTION_KEY}",
         ]
     return "\n".join(lines)

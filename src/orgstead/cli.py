@@ -1,4 +1,4 @@
-"""The commands: ``orgstead serve``, ``init``, ``seed``, ``certs``, ``token``, ``config``, ``version``.
+"""The commands: ``orgstead serve``, ``init``, ``seed``, ``certs``, ``token``, ``keys``, ``config``, ``version``.
 
 Those that steer a running server are in ``testing.commands``, those of actions and agents in ``actions.commands``,
 those of rows, tables and profiles in ``terminal.commands``.
@@ -61,7 +61,7 @@ def _config(**given: Any) -> Config:
 # The commands of the first page by what they are for, in the order in which one comes to them.
 _SECTIONS = {
     "Work with any organisation, here or online": "auth data api tables finops actions mcp mirror collection",
-    "Run an organisation": "serve init seed certs token config version",
+    "Run an organisation": "serve init seed certs token keys config version",
     "Steer a running one in tests": "reset snapshot clock faults throttle requests",
 }
 
@@ -189,6 +189,32 @@ def token(url: str, **given: Any) -> None:
             "or name the directory of the one that runs with --data."
         )
     click.echo(_server().sign(config, url))
+
+
+@main.group()
+def keys() -> None:
+    """The subscription keys of CRM as a Service: two, so that one works while the other is renewed."""
+
+
+@keys.command("show-once")
+@_settings
+def keys_show_once(**given: Any) -> None:
+    """Make both keys and print them, once: only their hashes are kept."""
+    with _server().open_quietly(_config(**given)) as organisation:
+        made = _server().first_keys(organisation)
+    if made is None:
+        raise click.ClickException("The keys have been shown. Make a new one with 'orgstead keys rotate'.")
+    for name, key in made.items():
+        click.echo(f"{name:<9} {key}")
+
+
+@keys.command("rotate")
+@click.argument("name", metavar="primary|secondary", type=click.Choice(("primary", "secondary")))
+@_settings
+def keys_rotate(name: str, **given: Any) -> None:
+    """Put a new key in the place of one and print it, once; the other one goes on working."""
+    with _server().open_quietly(_config(**given)) as organisation:
+        click.echo(_server().rotate_key(organisation, name))
 
 
 @main.group("config")

@@ -12,11 +12,14 @@ import structlog
 
 from orgstead.app import Organisation, make_certificates, open_organisation, serve
 from orgstead.config import Config
+from orgstead.engine.context import SYSTEM
+from orgstead.engine.subscriptions import KEYS, read_keys, renew_key
 from orgstead.filling import fill
 from orgstead.identity import AuthorizationServer, Certificates, development_config
 from orgstead.identity.development import CLIENT_ID, CLIENT_SECRET
+from orgstead.model.messages import Execute
 
-__all__ = ["certify", "fill", "is_founded", "open_quietly", "run", "sign"]
+__all__ = ["certify", "fill", "first_keys", "is_founded", "open_quietly", "rotate_key", "run", "sign"]
 
 
 def run(config: Config, announce: Callable[[str], None]) -> None:
@@ -58,6 +61,22 @@ def certify(config: Config) -> Certificates:
 def is_founded(config: Config) -> bool:
     """Whether the directory of the data is one that an organisation has its keys in."""
     return (Path(config.data) / "keys").is_dir()
+
+
+def first_keys(organisation: Organisation) -> dict[str, str] | None:
+    """The primary and the secondary subscription key, made now; None when one of them has been made before."""
+    with organisation.store.write() as unit:
+        if read_keys(unit).made:
+            return None
+        return {name: renew_key(unit, name) for name in KEYS}
+
+
+def rotate_key(organisation: Organisation, name: str) -> str:
+    """A new primary or secondary subscription key."""
+    message = Execute(name="RegenerateSubscriptionKey", parameters={"Name": name})
+    (result,) = organisation.engine.run([message], SYSTEM)
+    key: str = result.value["Key"]
+    return key
 
 
 def sign(config: Config, url: str) -> str:

@@ -6,6 +6,7 @@ credentials and is therefore allowed on loopback addresses only.
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,6 +18,11 @@ __all__ = ["LIMITS", "MEMORY", "Config", "ConfigError", "read_config", "redacted
 MEMORY: Final = ":memory:"
 DEVELOPMENT_TENANT: Final = "0d365000-0000-4000-8000-000000000001"
 MIN_KEY = 16
+BASE_PATH = re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._~-]{0,63}){1,4}")
+# First words of paths that lead elsewhere.
+TAKEN = frozenset(
+    {"api", "blob", "data", "healthz", "image", "metadata", "readyz", "xrmservices", "_orgstead"}
+)
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
 LIMITS: Final = ("auto", "on", "count", "off")
@@ -125,6 +131,15 @@ class Config:
     """What agents may do at ``/api/mcp``, each with the privileges of its own token: ``off``, ``read``, ``write`` (and
     read), ``delete`` (and both)."""
 
+    crm_path: str = "/crm"
+    """The base path of CRM as a Service; empty for none."""
+
+    crm_us_path: str = "/us/crm"
+    """The base path of its region US, which leads to the same organisation; empty for none."""
+
+    crm_eu_path: str = "/eu/crm"
+    """The base path of its region EU, which leads to the same organisation; empty for none."""
+
     tenant_id: str = DEVELOPMENT_TENANT
     """The GUID of the tenant."""
 
@@ -178,6 +193,12 @@ class Config:
             raise ConfigError(f"step_seconds must be between 1 and {MAX_WINDOW}.")
         if self.connector_max_bytes < 1:
             raise ConfigError("connector_max_bytes must be at least 1.")
+        for name in ("crm_path", "crm_us_path", "crm_eu_path"):
+            path = getattr(self, name)
+            if path and (not BASE_PATH.fullmatch(path) or path.split("/")[1].lower() in TAKEN):
+                raise ConfigError(
+                    f"{name} must be a path such as /crm, without a slash at its end, that nothing else is at."
+                )
         if self.mcp not in ("off", "read", "write", "delete"):
             raise ConfigError("mcp must be off, read, write or delete.")
         if self.admin_key is not None and (len(self.admin_key) < MIN_KEY or not self.admin_key.isprintable()):

@@ -11,10 +11,11 @@ from orgstead.engine.context import SYSTEM
 from orgstead.engine.handlers.organization import TENANT
 from orgstead.engine.pipeline import Engine
 from orgstead.engine.ports import Store
+from orgstead.engine.subscriptions import APPLICATION
 from orgstead.identity import Application as Registration
 from orgstead.identity import Secret, hash_secret
 from orgstead.identity.development import ADMIN_OBJECT_ID, ADMIN_PASSWORD, development_applications
-from orgstead.model.messages import Create, Message, Update
+from orgstead.model.messages import Associate, Create, Message, Update
 from orgstead.model.record import Record, Ref
 from orgstead.model.schema import Schema
 from orgstead.solutions.entities import entity_messages
@@ -79,6 +80,7 @@ def _upgrade(engine: Engine) -> None:
         ids = unit.find(privileges, {}, MAX_PRIVILEGES)
         known = {row[0] for row in unit.fetch(among(privileges, privileges.primary_id, "name"), [tuple(ids)])}
         there = set(unit.find(schema.tables["role"], {"parentroleid": None}, MAX_PRIVILEGES))
+        users = set(unit.find(schema.tables["systemuser"], {"applicationid": APPLICATION}, 1))
         told = {
             id
             for name in ("sdkmessage", "sdkmessagefilter")
@@ -86,15 +88,23 @@ def _upgrade(engine: Engine) -> None:
         }
     messages = [*privilege_messages(schema, known), *message_rows(schema, engine.messages.values(), told)]
     added = set()
-    for message in read_rows("finops", {"root": _root_unit(store, schema)}):
+    # A user that is there has the roles that somebody gave it.
+    rows = [] if users else list(_rows("crm", _root_unit(store, schema)))
+    for message in (*_rows("finops", _root_unit(store, schema)), *rows):
         if isinstance(message, Create) and message.record.id and message.record.id not in there:
             added.add(message.record.id)
             messages.append(message)
+    messages += [message for message in rows if isinstance(message, Associate)]
     messages += role_messages(schema, there | added if not known else added)
     messages += entity_messages(schema.entities)
     engine.run(messages, SYSTEM)
     with store.write() as unit:
         unit.write_setting(FOUNDED, base_digest())
+
+
+def _rows(solution: str, root: str) -> Iterator[Message]:
+    """The roles, and the users that have them, of a shipped solution."""
+    return read_rows(solution, {"root": root})
 
 
 def _root_unit(store: Store, schema: Schema) -> str:
@@ -129,7 +139,7 @@ def _found(engine: Engine, directory: Directory, config: Config) -> None:
     engine.run(
         [*first_messages(config.organization_name), *message_rows(base, engine.messages.values())], founder
     )
-    roles = read_rows("finops", {"root": FirstIds.business_unit})
+    roles = [row for solution in ("finops", "crm") for row in _rows(solution, FirstIds.business_unit)]
     engine.run([*privilege_messages(base), *roles, *role_messages(base), *entity_messages()], founder)
     password = config.admin_password or (ADMIN_PASSWORD if config.dev else None)
     if password:

@@ -10,7 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orgstead import __version__
+from orgstead.app import open_organisation
 from orgstead.cli import main
+from orgstead.config import Config
+from orgstead.engine.subscriptions import opens, read_keys
 from orgstead.identity.development import CLIENT_ID
 
 
@@ -28,7 +31,7 @@ def rows(data: Path, sql: str) -> list[tuple[object, ...]]:
 
 def test_help_names_every_command() -> None:
     said = run("--help").output
-    for name in ("serve", "init", "seed", "certs", "token", "config", "version"):
+    for name in ("serve", "init", "seed", "certs", "token", "keys", "config", "version"):
         assert f"\n  {name} " in said
 
 
@@ -119,3 +122,23 @@ def test_commands_work_on_postgresql(tmp_path: Path, new_postgres_database: Call
     for command in (("init",), ("seed", "--accounts", "5"), ("token",)):
         done = run(*command, *common)
         assert done.exit_code == 0, done.output
+
+
+def test_subscription_keys_are_shown_once_and_renewed_one_by_one(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path))
+    shown = run("keys", "show-once", *data)
+    made = dict(line.split() for line in shown.output.splitlines())
+    assert list(made) == ["primary", "secondary"]
+    assert {len(key) for key in made.values()} == {64}
+    again = run("keys", "show-once", *data)
+    assert again.exit_code == 1
+    assert not any(key in again.output for key in made.values())
+    renewed = run("keys", "rotate", "primary", *data).output.strip()
+    organisation = open_organisation(Config(data=str(tmp_path)))
+    try:
+        with organisation.store.read() as unit:
+            kept = read_keys(unit)
+    finally:
+        organisation.close()
+    assert [opens(kept, key) for key in (renewed, made["secondary"], made["primary"])] == [True, True, False]
+    assert run("keys", "rotate", "third", *data).exit_code == 2

@@ -16,6 +16,7 @@ __all__ = [
     "CLIENT_ID",
     "CLIENT_SECRET",
     "PUBLIC_CLIENT_ID",
+    "SUBSCRIPTION_KEY",
     "TENANT_ID",
     "development_applications",
     "development_config",
@@ -28,6 +29,7 @@ CLIENT_ID: Final = "0d365000-0000-4000-8000-0000000000c1"
 CLIENT_SECRET: Final = "orgstead-dev-secret"
 ADMIN_UPN: Final = "admin@orgstead.localhost"
 ADMIN_PASSWORD: Final = "orgstead-dev-password"
+SUBSCRIPTION_KEY: Final = "orgstead-dev-key"
 PUBLIC_CLIENT_ID: Final = "51f81489-12ee-4a9e-aaae-a2591f45987d"
 """The id that Microsoft's samples use."""
 

@@ -23,6 +23,8 @@ CORE = (*PER_TABLE, "Associate", "Disassociate", "Retrieve", "RetrieveMultiple")
 SPECIALISED = ("Assign", "SetState", "SetStateDynamicEntity")
 # No steps: reads, what is always one of two other messages, what nobody sends.
 WITHOUT_STEPS = frozenset({"Retrieve", "RetrieveMultiple", "Upsert", "UpsertMultiple", *SPECIALISED})
+# What they answer is a secret, which no step may see.
+SECRET = frozenset({"RegenerateSubscriptionKey"})
 
 _NAMES: Mapping[str, str] = {
     "AddListMembersList": "AddListMembers",
@@ -112,7 +114,7 @@ def sdk_messages(answered: Iterable[tuple[str, bool, tuple[str, ...]]]) -> Itera
     tables: dict[str, set[str]] = {}
     for name, writes, bound in answered:
         message = sdk_name(name)
-        if message in CORE:
+        if message in CORE or message in SECRET:
             continue
         steps[message] = steps.get(message, False) or writes
         tables.setdefault(message, set()).update(_ABOUT.get(name, ()), set(bound) - {"*"})

@@ -26,6 +26,7 @@ from orgstead.server.agents import AgentDoor
 from orgstead.server.blobs import BlobDoor
 from orgstead.server.callers import Callers
 from orgstead.server.connector import ConnectorDoor
+from orgstead.server.crm import CrmDoor
 from orgstead.server.dataverse import VERSIONS, Dataverse
 from orgstead.server.feed import RETRY_STREAM, Feed, Unanswered, wants_feed
 from orgstead.server.finops import FinanceDoor
@@ -95,6 +96,7 @@ class Application:
         agents: AgentDoor,
         connector: ConnectorDoor,
         blobs: BlobDoor,
+        crm: CrmDoor,
         authority: AuthorizationServer,
         callers: Callers,
         limits: Limits,
@@ -110,6 +112,7 @@ class Application:
         self._agents = agents
         self._connector = connector
         self._blobs = blobs
+        self._crm = crm
         self._forms = Forms(dataverse, callers, limits)
         self._authority = authority
         self._callers = callers
@@ -146,6 +149,9 @@ class Application:
             elif self._finance.owns(raw):
                 with Visit(self.limits) as visit:
                     await self._finance.answer(scope, receive, send, raw, headers, self._at(origin), visit)
+            elif self._crm.owns(raw):
+                with Visit(self.limits) as visit:
+                    await self._crm.answer(scope, receive, send, raw, headers, self._at(origin), visit)
             elif self._blobs.owns(raw):
                 await self._blobs.answer(scope, receive, send, raw, headers)
             elif self._agents.owns(raw):

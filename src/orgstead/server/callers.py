@@ -69,6 +69,10 @@ class Callers:
         token = (authorization or "").partition(" ")[2].strip()
         return caller, self._verifier.verify(token, audiences).application_id.lower()
 
+    async def of_application(self, id: str) -> Caller:
+        """The application user of an application; raises UserNotFound."""
+        return await self._kept_or("application_id", id, f"No user row is for the application {id}.")
+
     async def _kept_or(self, by: str, id: str, missing: str) -> Caller:
         """The caller who has an id of a kind: as kept, else as loaded. Raises UserNotFound."""
         key = (by, id)

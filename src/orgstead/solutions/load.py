@@ -18,7 +18,7 @@ from orgstead.model.schema import Cascade, Choice, Column, Key, ManyToMany, OneT
 __all__ = ["SOLUTIONS", "load_base", "metadata_id"]
 
 # What is shipped, in the order in which it is read.
-SOLUTIONS = ("base", "orgstead", "finops", "marketing")
+SOLUTIONS = ("base", "orgstead", "finops", "marketing", "crm")
 NAMESPACE = UUID("0d365000-0000-4000-8000-00000000d365")
 INTERSECT_CODES = 10_000
 

@@ -41,7 +41,7 @@ def role_messages(schema: Schema, there: Collection[str] | None = None) -> Itera
     """What the shipped roles hold, those with the ids ``there`` or all of them."""
     privileges = all_privileges(schema)
     held: dict[str, dict[str, str]] = defaultdict(dict)
-    for row in (*_lines("base", "roles.jsonl"), *_lines("finops", "roles.jsonl")):
+    for row in (row for solution in ("base", "finops", "crm") for row in _lines(solution, "roles.jsonl")):
         names = [
             privilege_name(schema.tables[table], right, schema)
             for table in row.get("tables", ())

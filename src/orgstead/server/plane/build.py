@@ -12,6 +12,7 @@ from orgstead.server.asgi import Application
 from orgstead.server.blobs import BlobDoor
 from orgstead.server.callers import Callers
 from orgstead.server.connector import ConnectorDoor
+from orgstead.server.crm import CrmDoor
 from orgstead.server.dataverse import Dataverse
 from orgstead.server.feed import Feed
 from orgstead.server.finops import FinanceDoor
@@ -40,6 +41,7 @@ def with_plane(
     agents: AgentDoor,
     connector: ConnectorDoor,
     blobs: BlobDoor,
+    crm: CrmDoor,
     authority: AuthorizationServer,
     callers: Callers,
     limits: Limits,
@@ -68,6 +70,7 @@ def with_plane(
         agents,
         connector,
         blobs,
+        crm,
         authority,
         callers,
         limits,

@@ -15,6 +15,7 @@ from orgstead.engine.ids import new_id
 from orgstead.errors import Fault
 from orgstead.server.asgi import COMMON, CORS, Application
 from orgstead.server.callers import Callers
+from orgstead.server.crm import crm_base
 from orgstead.server.finops import is_finance
 from orgstead.server.http import (
     Receive,
@@ -31,6 +32,7 @@ from orgstead.server.plane.injection import Rule
 from orgstead.server.plane.plane import Plane
 from orgstead.server.plane.requests import Note
 from orgstead.server.plane.routes import PLANE, find_route, read_query
+from orgstead.wire.crm.errors import failure as crm_failure
 from orgstead.wire.finops.errors import failure as finance_failure
 from orgstead.wire.odata.response import failure
 from orgstead.wire.odatav4.reply import dump
@@ -129,6 +131,12 @@ class Watched:
             reply = finance_failure(error) if is_finance(path) else failure(error)
             own = (*COMMON, *CORS, ("x-ms-service-request-id", identifier), ("REQ_ID", identifier))
             await send_answer(send, reply.status, (*reply.headers, *headers, *own), reply.body)
+            return
+        if crm_base(self._config, path) is not None:
+            identifier = note.request_id = new_id()
+            refused = crm_failure(error)
+            told = (*refused.headers, *headers, *COMMON, ("x-ms-request-id", identifier))
+            await send_answer(send, refused.status, told, refused.body)
             return
         if seconds := dict(headers).get("Retry-After"):
             error.details["Retry-After"] = seconds
