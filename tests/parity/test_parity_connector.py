@@ -183,6 +183,16 @@ def test_a_file_may_be_for_the_company_of_its_job_and_carries_an_identifier_of_t
     assert written(web, "B")["B-0"]["dataareaid"] == COMPANY
 
 
+def test_an_entity_goes_by_each_of_its_names(web: Web) -> None:
+    exchange = Exchange(web)
+    for place, name in enumerate(
+        ("DemandForecastEntries", "demandforecastentry", "DEMAND%20FORECAST%20ENTRIES")
+    ):
+        answer = exchange.enqueue(forecasts(f"N{place}", 1), f"entity={name}&company={COMPANY}")
+        assert answer.status == 200, answer.text
+        assert exchange.ended(answer.json)["entityname"] == ENTITY
+
+
 @pytest.mark.parametrize(
     ("change", "query", "status"),
     [

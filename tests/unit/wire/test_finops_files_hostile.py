@@ -94,6 +94,15 @@ def test_an_xml_file_that_is_none(data: bytes, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["<D>x<C><A>1</A></C></D>", "<D><C><A>1</A></C>x<C><A>2</A></C></D>", "<D><C><A>1</A></C>x</D>"]
+)
+def test_text_between_the_records_of_an_xml_file_is_not_passed_over(text: str) -> None:
+    assert name_of(text.encode(), XML) == "DataFileMalformed"
+    spaced = "<D>\n <C><A>1</A></C>\n <C><A>2</A></C>\n</D>"
+    assert len(list(open_rows(io.BytesIO(spaced.encode()), XML, limits=SMALL))) == 2
+
+
+@pytest.mark.parametrize(
     ("record", "problem"),
     [
         ("<C><A>1</A><A>2</A></C>", "A is there twice"),

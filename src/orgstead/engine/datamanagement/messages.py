@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from orgstead.engine.access import check_row
+from orgstead.engine.datamanagement.formats import find_entity
 from orgstead.engine.datamanagement.jobs import admit, company_named, project_entities
 from orgstead.engine.files import note_pieces, pieces_of
 from orgstead.engine.jobs import enqueue
@@ -76,7 +77,8 @@ def admit_message(call: Call) -> Mapping[str, Any]:
             each["entityname"].lower(): each["entityname"]
             for each in project_entities(call, admitted.project_id)
         }
-        entity = known.get(asked.lower())
+        found = find_entity(call.schema, asked)
+        entity = known.get(asked.lower()) or (known.get(found.label.lower()) if found is not None else None)
         if entity is None:
             raise fault(
                 "DataJobEntity", project=admitted.project.get("name"), entity=asked[:100] or "without a name"

@@ -125,8 +125,10 @@ def _fed(parser: etree.XMLPullParser, chunks: Iterator[bytes]) -> Iterator[list[
 
 def _records(chunks: Iterator[bytes], limits: Limits) -> Iterator[Element]:
     depth = elements = 0
+    root: Element | None = None
     for begins, element in pulled(chunks):
         if begins:
+            root = element if root is None else root
             depth, elements = depth + 1, elements + 1
             if depth > limits.depth:
                 raise fault("DataFileTooLarge", limit=f"{limits.depth} levels of elements")
@@ -134,12 +136,22 @@ def _records(chunks: Iterator[bytes], limits: Limits) -> Iterator[Element]:
                 raise fault("DataFileTooLarge", limit=f"{limits.elements} elements of one record")
             continue
         depth -= 1
+        if depth <= 1 and root is not None:
+            # What stands between records that are gone has become text of the root.
+            _no_text(root.text)
+            root.text = None
         if depth == 1:
             yield element
             elements = 0
+            _no_text(element.tail)
             parent = element.getparent()
             if parent is not None:
                 parent.remove(element)
+
+
+def _no_text(text: str | None) -> None:
+    if text is not None and text.strip():
+        raise fault("DataFileMalformed", reason="text between the records")
 
 
 def _flat(record: Element, parent: int, before: int, form: SourceFormat, limits: Limits) -> Iterator[FileRow]:
