@@ -137,6 +137,51 @@ def test_each_bad_cell_is_named_and_all_other_rows_are_written(
     assert client.query(ship).where((col("new_name") == mark) & (col("new_draught") == 2.5)).count() == 1
 
 
+def test_refused_rows_are_no_formulas_and_come_back_as_they_were(
+    client: Client, ship: str, run: Run, tmp_path: Path
+) -> None:
+    mark = new_id()[:8]
+    texts = [f"={mark}", f"'={mark}", f"@{mark}"]
+    with (tmp_path / "odd.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["new_name", "new_note", "new_crew"])
+        writer.writerows([f"'{text}", mark, "many"] for text in texts)
+        writer.writerow([f"'={mark} short"])
+        writer.writerow([mark, mark, 1, "one", "'=more"])
+    run("data", "import", ship, "odd.csv", code=1)
+    with (tmp_path / "odd.rejected.csv").open(newline="") as file:
+        refused = list(csv.reader(file))[1:]
+    assert [each[3] for each in refused[:4]] == [f"'{text}" for text in texts] + [f"'={mark} short"]
+    assert refused[4][3:] == [mark, mark, "1", "one", "'=more"]
+    # A row that has too few cells, or too many, is none as long as nobody has mended it.
+    text = (tmp_path / "odd.rejected.csv").read_text().replace("many", "3")
+    (tmp_path / "again.csv").write_text(text)
+    report = told(run("data", "import", ship, "again.csv", "--json", code=1))
+    assert (report["written"], report["rejected"]) == (len(texts), 2)
+    rows = client.query(ship).where(col("new_note") == mark)
+    assert sorted(row["new_name"] for row in rows) == sorted(texts)
+
+
+def test_a_file_that_was_imported_is_not_imported_once_more_by_mistake(
+    client: Client, ship: str, run: Run, tmp_path: Path
+) -> None:
+    mark = new_id()[:8]
+    (tmp_path / "once.csv").write_text(f"new_name\n{mark}\n")
+    run("data", "import", ship, "once.csv")
+    assert "has been imported" in run("data", "import", ship, "once.csv", code=1).output
+    run("data", "import", ship, "once.csv", "--resume")
+    assert client.query(ship).where(col("new_name") == mark).count() == 1
+    run("data", "import", ship, "once.csv", "--restart")
+    assert client.query(ship).where(col("new_name") == mark).count() == 2
+
+
+def test_of_many_headers_that_are_no_columns_some_are_named(ship: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "wide.csv").write_text(",".join(f"c{n}" for n in range(5000)) + "\n")
+    said = run("data", "import", ship, "wide.csv", code=1).output
+    assert "no column c9; and 4990 more" in said
+    assert len(said) < 2000
+
+
 def test_what_the_service_refuses_is_told_with_its_reason(client: Client, run: Run, tmp_path: Path) -> None:
     mark = new_id()[:8]
     rows = [{"name": f"{mark} {n}", "telephone1": "1"} for n in range(5)]

@@ -15,9 +15,9 @@ from orgstead.actions.action import Parameters, Result, Steps, action
 from orgstead.actions.common import Fields, RowLimit, Title, deep_link, literally, readable
 from orgstead.actions.failures import Refusal
 from orgstead.client import Condition, NotFoundError, ServiceError, col
+from orgstead.client.answers import body_of
 from orgstead.client.definitions import NAMESPACE, label_of
 from orgstead.client.literals import guid, name, query_text
-from orgstead.client.values import decode
 
 __all__ = [
     "Describe", "DescribeOutput", "GetRecord", "GetRecordOutput", "ReadQuery", "ReadQueryOutput", "Search",
@@ -108,7 +108,7 @@ def _cast(
     query = query_text({"$select": ",".join(("LogicalName", *more)), "$expand": expand})
     base = f"EntityDefinitions(LogicalName='{table}')/Attributes/{NAMESPACE}{kind}AttributeMetadata"
     answer = yield crm.request("GET", f"{base}?{query}")
-    return {each["LogicalName"]: each for each in decode(answer.content)["value"]}
+    return {each["LogicalName"]: each for each in body_of(answer)["value"]}
 
 
 class GetRecord(Parameters, frozen=True):
@@ -180,7 +180,7 @@ def read_query(crm: Any, asked: ReadQuery) -> Steps[ReadQueryOutput]:
         path = f"{table.set}?{query_text({'sql': asked.querytext})}"
     preferences = f'odata.maxpagesize={asked.records_per_page},odata.include-annotations="*"'
     answer = yield crm.request("GET", path, headers={"Prefer": preferences})
-    body = decode(answer.content)
+    body = body_of(answer)
     return ReadQueryOutput(
         success=True,
         rows=[readable(row) for row in body["value"]],

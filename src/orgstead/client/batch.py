@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from orgstead.client.answers import body_of
 from orgstead.client.errors import ConfigurationError, DynamicsError, ServerError, ServiceError, service_error
 from orgstead.client.flow import Answer, Flow
 from orgstead.client.literals import Ref, guid, key_text, name
@@ -19,7 +20,7 @@ from orgstead.client.records import Key, expanded, id_of, selected
 from orgstead.client.rows import page_of
 from orgstead.client.session import PARTS, Session
 from orgstead.client.shapes import shape_of
-from orgstead.client.values import decode, encode
+from orgstead.client.values import encode
 
 __all__ = ["Batch", "BatchOperation", "BatchResult", "ChangeSet", "Outcome"]
 
@@ -267,9 +268,9 @@ def _outcome(
             return Outcome(status=204, id=guid(each.data[shape.key]) if each.data and shape else None)
         return Outcome(status=got.status, error=error)
     if each.method == "GET":
-        body = decode(got.content) if got.content else {}
-        if isinstance(body, dict) and isinstance(body.get("value"), list):
-            return Outcome(status=got.status, page=page_of(session, got.content, shape))
+        body = body_of(got) if got.content else {}
+        if isinstance(body.get("value"), list):
+            return Outcome(status=got.status, page=page_of(session, got, shape))
         return Outcome(status=got.status, record=Record(body, shape, session.shapes))
     try:
         return Outcome(status=got.status, id=id_of(got))

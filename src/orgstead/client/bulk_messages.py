@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orgstead.client.answers import body_of
 from orgstead.client.batch import BatchOperation, sent
 from orgstead.client.errors import ConfigurationError, DynamicsError, NotFoundError, ServiceError
 from orgstead.client.flow import Answer, Flow, Pause
@@ -18,7 +19,6 @@ from orgstead.client.payload import UnknownTable, payload, written
 from orgstead.client.position import row_id
 from orgstead.client.record import Record, Shape
 from orgstead.client.session import Session
-from orgstead.client.values import decode
 
 __all__ = ["CreateRows", "DeleteRows", "Item", "UpdateRows", "UpsertRows", "Work"]
 
@@ -188,7 +188,7 @@ class CreateRows(Work):
     def took(self, items: Sequence[Item], answer: Answer) -> None:
         """The ids that the service chose."""
         if not self._choose:
-            for item, id in zip(items, decode(answer.content).get("Ids") or (), strict=False):
+            for item, id in zip(items, body_of(answer).get("Ids") or (), strict=False):
                 item.id = str(id)
 
 

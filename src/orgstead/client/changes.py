@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from orgstead.client.answers import body_of
 from orgstead.client.drive import AsyncDriver, SyncDriver
 from orgstead.client.errors import ConfigurationError
 from orgstead.client.flow import Call, Emit, Stream
@@ -18,7 +19,6 @@ from orgstead.client.methods import Bound
 from orgstead.client.record import Record
 from orgstead.client.session import Session
 from orgstead.client.shapes import shape_of
-from orgstead.client.values import decode
 
 __all__ = ["Change", "Changes", "Watermark"]
 
@@ -108,7 +108,7 @@ class Changes(Bound[D], Generic[D]):
             headers = {"Prefer": TRACK}
         while True:
             answer, _ = yield from self._session.call("GET", link, headers=headers)
-            body = decode(answer.content)
+            body = body_of(answer)
             page = []
             for row in body["value"]:
                 if "reason" in row and "id" in row and shape.key not in row:

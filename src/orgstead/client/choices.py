@@ -6,6 +6,7 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/create-upd
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from orgstead.client.answers import body_of
 from orgstead.client.definitions import NAMESPACE, label, label_of, options_body
 from orgstead.client.errors import NotFoundError
 from orgstead.client.flow import Flow
@@ -13,7 +14,6 @@ from orgstead.client.literals import name, query_text
 from orgstead.client.methods import Bound, operation
 from orgstead.client.session import Session
 from orgstead.client.tables import make_definition, remove_definition
-from orgstead.client.values import decode
 
 __all__ = ["Choices"]
 
@@ -102,7 +102,7 @@ class Choices(Bound[D], Generic[D]):
         if value is not None:
             body["Value"] = int(value)
         answer, _ = yield from self._session.call("POST", "InsertOptionValue", body)
-        return int(decode(answer.content)["NewOptionValue"])
+        return int(body_of(answer)["NewOptionValue"])
 
 
 def _labels(found: Mapping[str, Any]) -> dict[int, str]:

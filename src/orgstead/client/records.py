@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
+from orgstead.client.answers import body_of
 from orgstead.client.errors import DuplicateError, NotFoundError, ServerError
 from orgstead.client.flow import Answer, Flow
 from orgstead.client.literals import guid, key_text, name, query_text
@@ -19,7 +20,7 @@ from orgstead.client.query import ANNOTATIONS, Expand
 from orgstead.client.record import Record, Shape
 from orgstead.client.session import Session
 from orgstead.client.shapes import shape_of, with_navigation
-from orgstead.client.values import decode, plain
+from orgstead.client.values import plain
 
 __all__ = ["Key", "Records", "Upserted", "new_id"]
 
@@ -129,7 +130,7 @@ class Records(Bound[D], Generic[D]):
                 raise
             path = f"{shape.set}({guid(body[shape.key])}){query}"
             answer, _ = yield from self._session.call("GET", path, headers=_prefer("", annotations))
-        return Record(decode(answer.content), shape, self._session.shapes)
+        return Record(body_of(answer), shape, self._session.shapes)
 
     @operation
     def retrieve(
@@ -169,7 +170,7 @@ class Records(Bound[D], Generic[D]):
         answer, _ = yield from self._session.call("GET", f"{shape.set}({record.id})", headers=headers)
         if answer.status == 304:
             return None
-        return Record(decode(answer.content), shape, self._session.shapes)
+        return Record(body_of(answer), shape, self._session.shapes)
 
     @operation
     def update(self, table: str, key: Key, data: Mapping[str, Any], *, if_match: str = "*") -> Flow[None]:
@@ -201,7 +202,7 @@ class Records(Bound[D], Generic[D]):
         headers = {**_prefer(RETURN, annotations), "If-Match": if_match}
         path = f"{shape.set}({key_text(key)}){selected(shape, select, ())}"
         answer, _ = yield from self._session.call("PATCH", path, body, headers=headers)
-        return Record(decode(answer.content), shape, self._session.shapes)
+        return Record(body_of(answer), shape, self._session.shapes)
 
     @operation
     def upsert(self, table: str, key: Key, data: Mapping[str, Any]) -> Flow[Upserted]:
@@ -212,7 +213,7 @@ class Records(Bound[D], Generic[D]):
         answer, _ = yield from self._session.call("PATCH", path, body, headers=_prefer(RETURN))
         if answer.status == 204 or not answer.content:
             return Upserted(id=id_of(answer), created=False)
-        return Upserted(id=str(decode(answer.content)[shape.key]), created=answer.status == 201)
+        return Upserted(id=str(body_of(answer)[shape.key]), created=answer.status == 201)
 
     @operation
     def delete(self, table: str, key: Key, *, if_match: str | None = None) -> Flow[None]:
@@ -254,4 +255,4 @@ def _retrieve(
     shape = yield from expanded(session, table, expand)
     path = f"{shape.set}({key_text(key)}){selected(shape, select, expand)}"
     answer, _ = yield from session.call("GET", path, headers=_prefer("", annotations))
-    return Record(decode(answer.content), shape, session.shapes)
+    return Record(body_of(answer), shape, session.shapes)

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
+from orgstead.client.answers import page_in
 from orgstead.client.drive import AsyncDriver, SyncDriver
 from orgstead.client.flow import Answer, Done, Emit, Flow, Next, Start, Stream, collected
 from orgstead.client.frames import to_arrow, to_pandas, to_polars
@@ -11,16 +12,16 @@ from orgstead.client.literals import Ref
 from orgstead.client.methods import Bound, operation, stream
 from orgstead.client.record import Page, Record, Shape
 from orgstead.client.session import Session
-from orgstead.client.values import PageBody, decode_page
+from orgstead.client.values import PageBody
 
 __all__ = ["Rows", "linked_pages", "page_of"]
 
 D = TypeVar("D")
 
 
-def page_of(session: Session, content: bytes, shape: Shape | None) -> Page:
+def page_of(session: Session, answer: Answer, shape: Shape | None) -> Page:
     """The page in an answer."""
-    return _page(session, decode_page(content), shape)
+    return _page(session, page_in(answer), shape)
 
 
 def _page(session: Session, body: PageBody, shape: Shape | None) -> Page:
@@ -52,7 +53,7 @@ def linked_pages(
             del done
         else:
             answer = yield from session.read(link, headers=headers)
-        body = decode_page(answer.content)
+        body = page_in(answer)
         del answer
         link = body.next
         number += 1

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import orgstead
+from orgstead.client.answers import body_of, not_redirected
 from orgstead.client.credentials import Credential
 from orgstead.client.errors import ConfigurationError, UnauthorizedError, service_error
 from orgstead.client.exchange import exchange
@@ -16,7 +17,7 @@ from orgstead.client.multipart import Part, read_multipart, write_multipart
 from orgstead.client.record import Shape
 from orgstead.client.retry import Retry
 from orgstead.client.tokens import Token, Where, challenged, check_address
-from orgstead.client.values import decode, encode
+from orgstead.client.values import encode
 
 __all__ = ["PARTS", "Session"]
 
@@ -131,6 +132,7 @@ class Session:
                     request, self.retry, idempotent=repeat, window=self.window, accepted=accepted
                 )
                 log.debug("%s %s: %s", method, url.partition("?")[0], answer.status)
+                not_redirected(answer)
                 return answer, uncertain
             except UnauthorizedError:
                 # A 401 comes before anything is done, so whatever it was may be sent once more.
@@ -167,8 +169,7 @@ class Session:
         answer = yield from self.read(path, headers=headers)
         if answer.status == 204 or not answer.content:
             return {}
-        found: dict[str, Any] = decode(answer.content)
-        return found
+        return body_of(answer)
 
     def token(self, *, instead_of: str | None = None) -> Flow[str]:
         """A token that is good for now, and is not the one that was refused. Raises CredentialError."""

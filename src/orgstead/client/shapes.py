@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from orgstead.client.errors import NotFoundError
+from orgstead.client.errors import NotFoundError, ServiceError
 from orgstead.client.flow import Flow
 from orgstead.client.literals import Ref, key_text, name, query_text, text_literal
 from orgstead.client.record import Shape
@@ -26,7 +26,10 @@ _RELATIONSHIPS = (
 
 
 def shape_of(session: Session, table: str) -> Flow[Shape]:
-    """What is known of a table, by its logical name or the name of its entity set. Raises NotFoundError."""
+    """What is known of a table, by its logical name or the name of its entity set.
+
+    Raises NotFoundError, and ServiceError for a service that answers something else.
+    """
     found = session.shapes.get(name(table))
     if found is not None:
         return found
@@ -39,13 +42,19 @@ def shape_of(session: Session, table: str) -> Flow[Shape]:
             raise
         logical = answer["value"][0]["LogicalName"]
         definition = yield from _definition(session, f"EntityDefinitions(LogicalName='{logical}')")
-    shape = Shape(
-        name=definition["LogicalName"],
-        set=definition["EntitySetName"],
-        key=definition["PrimaryIdAttribute"],
-        title=definition.get("PrimaryNameAttribute"),
-        types={each["LogicalName"]: _type(each) for each in definition["Attributes"]},
-    )
+    try:
+        shape = Shape(
+            name=definition["LogicalName"],
+            set=definition["EntitySetName"],
+            key=definition["PrimaryIdAttribute"],
+            title=definition.get("PrimaryNameAttribute"),
+            types={each["LogicalName"]: _type(each) for each in definition["Attributes"]},
+        )
+    except (KeyError, TypeError):
+        raise ServiceError(
+            f"{session.url} describes no table {table[:60]!r}: is the address that of an organisation?",
+            status=200,
+        ) from None
     session.shapes[shape.name] = session.shapes[shape.set] = session.shapes[table] = shape
     return shape
 

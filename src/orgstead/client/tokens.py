@@ -77,7 +77,8 @@ def check_address(url: str, *, allow_http: bool, what: str = "the address") -> s
         )
     if parts.scheme == "http" and not allow_http and not _LOOPBACK.fullmatch(host):
         raise ConfigurationError(
-            f"{what} is plain http on {host}, which sends tokens in the clear: use https, or allow_http=True"
+            f"{what} is plain http on {host}, which sends tokens in the clear: use https, "
+            "or allow it (allow_http=True, --allow-http)"
         )
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")

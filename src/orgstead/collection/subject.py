@@ -9,10 +9,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 from orgstead.client import Client, ConfigurationError
+from orgstead.client.answers import body_of
 from orgstead.client.definitions import label_of
 from orgstead.client.literals import name as checked_name
 from orgstead.client.literals import query_text
-from orgstead.client.values import decode
 
 __all__ = ["Operation", "Parameter", "SampleTable", "Subject", "read_operations", "read_subject"]
 
@@ -84,7 +84,7 @@ def read_subject(
     }
     names = [checked_name(each).lower() for each in tables]
     options["$filter"] = " or ".join(f"LogicalName eq '{each}'" for each in names) or "IsPrivate eq false"
-    found = decode(client.request("GET", f"EntityDefinitions?{query_text(options)}").content)["value"]
+    found = body_of(client.request("GET", f"EntityDefinitions?{query_text(options)}"))["value"]
     missing = sorted(set(names) - {each["LogicalName"] for each in found})
     if missing:
         raise ConfigurationError(f"there is no table {missing[0]}")

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orgstead.client import Client, NotFoundError, label
+from orgstead.client.answers import body_of
 from orgstead.client.definitions import NAMESPACE, label_of
 from orgstead.client.literals import name as checked_name
 from orgstead.client.literals import query_text
-from orgstead.client.values import decode
 
 __all__ = [
     "Definition",
@@ -78,7 +78,7 @@ class Definition:
 
 def read_json(client: Client, path: str) -> Any:
     """What an organisation answers, never out of a cache. Raises what a request raises."""
-    return decode(client.request("GET", path, headers={"Consistency": "Strong"}).content)
+    return body_of(client.request("GET", path, headers={"Consistency": "Strong"}))
 
 
 def read_definition(client: Client, table: str) -> Definition | None:

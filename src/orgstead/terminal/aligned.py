@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Amount", "one_line", "pairs", "settled", "write_table"]
+__all__ = ["Amount", "lines", "one_line", "pairs", "settled", "write_table"]
 
 # So many rows settle the widths of the columns, and which columns there are.
 SETTLE = 200
@@ -92,6 +92,11 @@ def one_line(text: str) -> str:
         each if each.isprintable() else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}"
         for each in text
     )
+
+
+def lines(text: str) -> str:
+    """A text in its lines, without what steers a terminal."""
+    return "\n".join(map(one_line, text.split("\n")))
 
 
 def _width(text: str) -> int:

@@ -17,6 +17,7 @@ from orgstead.client import (
     TransportError,
     UnauthorizedError,
 )
+from orgstead.terminal.aligned import lines, one_line
 
 __all__ = ["Failure", "failure_of"]
 
@@ -49,15 +50,15 @@ class Failure(click.ClickException):
             known = {name: value for name, value in body.items() if value not in ("", None)}
             click.echo(json.dumps({"error": known}, ensure_ascii=False), file=file, err=file is None)
             return
-        lines = [f"Error: {self.message}"]
+        said = [f"Error: {lines(self.message)}"]
         if self.hint:
-            lines.append(self.hint)
+            said.append(self.hint)
         numbers = [f"code {self.code}"] if self.code.startswith("0x") else []
         if request_id := self.more.get("request_id"):
             numbers.append(f"request id {request_id}")
         if numbers:
-            lines.append(f"({', '.join(numbers)})")
-        click.echo("\n".join(lines), file=file, err=file is None)
+            said.append(one_line(f"({', '.join(numbers)})"))
+        click.echo("\n".join(said), file=file, err=file is None)
 
 
 class _Misuse(Failure):
@@ -113,7 +114,8 @@ def failure_of(error: Exception, *, as_json: bool) -> Failure:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """A message with a capital, unless it begins with the name of a file, a table or such."""
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].isalpha() else text
 
 
 def _hint(error: ServiceError) -> str:

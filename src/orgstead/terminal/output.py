@@ -17,7 +17,7 @@ import click
 import msgspec
 
 from orgstead.client.values import encode, plain
-from orgstead.terminal.aligned import settled, write_table
+from orgstead.terminal.aligned import lines, settled, write_table
 
 __all__ = ["FORMS", "cell", "csv_cell", "forms", "json_option", "say", "sure", "write_json", "write_rows"]
 
@@ -49,7 +49,7 @@ def forms(command: F) -> F:
 
 def say(text: str) -> None:
     """Tell the person something that is no result: on standard error."""
-    click.echo(text, err=True)
+    click.echo(lines(text), err=True)
 
 
 def sure(question: str, yes: bool) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from orgstead.transfer.formats import Sketch, SourceRow
 from orgstead.transfer.problems import FileProblem, RowProblem
 
-__all__ = ["CsvReader", "CsvWriter", "text_of"]
+__all__ = ["CsvReader", "CsvWriter", "guarded", "text_of"]
 
 MAX_CELL = 16 * 1024 * 1024
 DELIMITERS = ",;\t|"
@@ -47,7 +47,7 @@ class CsvReader:
             self.headers: Sequence[str] = self._header()
         except LookupError:
             self._raw.close()
-            raise FileProblem(f"{encoding} is no encoding") from None
+            raise FileProblem(f"there is no encoding {encoding[:40]!r}") from None
         except BaseException:
             self._raw.close()
             raise
@@ -86,10 +86,13 @@ class CsvReader:
             problem = None
             if len(cells) != len(self.headers):
                 problem = RowProblem(f"the row has {len(cells)} cells, and the header {len(self.headers)}")
-            elif self._guarded:
+            if self._guarded:
                 cells = [each[1:] if _GUARDED.match(each) else each for each in cells]
             yield SourceRow(
-                number=number, cells=dict(zip(self.headers, cells, strict=False)), problem=problem
+                number=number,
+                cells=dict(zip(self.headers, cells, strict=False)),
+                problem=problem,
+                rest=cells[len(self.headers) :],
             )
 
     @property
@@ -126,8 +129,8 @@ class CsvWriter:
         cells = [text_of(each) for each in values]
         for place, column in enumerate(self._columns):
             cell = cells[place]
-            if column.guard and _FORMULA.match(cell) and not _DIALLED.fullmatch(cell):
-                cells[place] = f"'{cell}"
+            if column.guard:
+                cells[place] = guarded(cell)
         self._lines.writerow(cells)
 
     def place(self) -> int:
@@ -138,6 +141,11 @@ class CsvWriter:
     def close(self) -> None:
         """End the file."""
         self._text.close()
+
+
+def guarded(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula; reading gives back what it was."""
+    return f"'{cell}" if _FORMULA.match(cell) and not _DIALLED.fullmatch(cell) else cell
 
 
 def text_of(value: Any) -> str:

@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from orgstead.client import Client, ColumnInfo
+from orgstead.client.answers import body_of
 from orgstead.client.definitions import NAMESPACE, label_of
 from orgstead.client.literals import query_text
-from orgstead.client.values import decode
 
 __all__ = ["COLLECTIONS", "LOOKUPS", "Column", "Table", "describe_table"]
 
@@ -125,7 +125,7 @@ def _options(client: Client, table: str, types: set[str]) -> Mapping[str, Mappin
         path = (
             f"EntityDefinitions(LogicalName='{table}')/Attributes/{NAMESPACE}{kind}AttributeMetadata?{query}"
         )
-        for each in decode(client.request("GET", path).content)["value"]:
+        for each in body_of(client.request("GET", path))["value"]:
             found[each["LogicalName"]] = _labels(each.get("OptionSet") or each.get("GlobalOptionSet") or {})
     return found
 

@@ -26,11 +26,15 @@ FORMATS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRow:
-    """A row of a file: its number as an editor counts, its cells by header, and what made them unreadable."""
+    """A row of a file: its number as an editor counts, its cells by header, and what made them unreadable.
+
+    ``rest`` are the cells that no header is for.
+    """
 
     number: int
     cells: Mapping[str, Any]
     problem: RowProblem | None = None
+    rest: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,7 +145,7 @@ class _Import:
         word = "problems" if options.dry_run else "rejected"
         refused = options.rejects or path.with_name(f"{path.stem}.{word}{ending}")
         delimiter = getattr(self._reader, "delimiter", ",")
-        self._rejects = Rejects(refused, self._reader.headers, delimiter)
+        self._rejects = Rejects(refused, self._reader.headers, delimiter, guard=options.file.guard)
         self._journal = Journal(state)
         self._report = ImportReport(table=self._table.name, file=str(path), dry_run=options.dry_run)
         self._by_id: bool = self._key == (self._table.key,) or self._has_ids()
@@ -204,6 +204,16 @@ class _Import:
                     )
                 self._report.resumed = True
                 return journal.finished
+            if (
+                journal.finished
+                and same
+                and not (self._by_id or self._key)
+                and journal.done > journal.rejected
+            ):
+                raise ConfigurationError(
+                    f"{self._path.name} has been imported, and its rows would be made once more: "
+                    "--restart does that, --resume says what came of it"
+                )
             if not journal.finished:
                 raise ConfigurationError(
                     f"an import of {self._path.name} was interrupted after row {journal.done}: "
@@ -265,7 +275,7 @@ class _Import:
         self._refuse(failure.row.source, "", reason)
 
     def _refuse(self, source: SourceRow, column: str, reason: str) -> None:
-        self._rejects.add(source.number, column, reason, source.cells)
+        self._rejects.add(source, column, reason)
         self._report.rejected = self._rejects.count
         if len(self._report.problems) < MAX_SHOWN:
             where = {self._reader.unit: source.number, "column": column or None, "reason": reason}

@@ -16,6 +16,7 @@ __all__ = ["FORMATTED", "REASONS", "Heading", "Headings", "checked_key", "read_m
 REASONS = ("_row", "_column", "_reason")
 """What a file of refused rows has before the columns of the source; reading passes over them."""
 FORMATTED = "@formatted"
+SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class Headings:
     def check(self, headers: Sequence[str]) -> None:
         """See that every header of a file is a column, and every header of the map is in the file.
 
-        Raises FileProblem that names all that are not.
+        Raises FileProblem that names those that are not.
         """
         problems = [str(found) for each in headers if isinstance(found := self._find(each), FileProblem)]
         missing = [each for each in self._given if each not in headers]
@@ -73,7 +74,8 @@ class Headings:
         if twice:
             problems.append(f"more than one column of the file is {', '.join(twice)}")
         if problems:
-            raise FileProblem("; ".join(problems))
+            more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+            raise FileProblem("; ".join(problems[:SHOWN]) + more)
         if not columns:
             raise FileProblem(f"the file has no column of {self._table.name}")
 
@@ -107,7 +109,7 @@ class Headings:
             if column is None:
                 if header.endswith(FORMATTED) and self._named(header.removesuffix(FORMATTED)):
                     return None
-                return FileProblem(f"the table {self._table.name} has no column {header}")
+                return FileProblem(f"the table {self._table.name} has no column {header[:100]}")
         if not column.writable:
             if self._skip:
                 return None

@@ -6,25 +6,32 @@ It can be corrected and imported as it is: reading passes over the reasons.
 import csv
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from orgstead.client.values import decode, encode, plain
-from orgstead.transfer.csv_files import MAX_CELL, text_of
+from orgstead.transfer.csv_files import MAX_CELL, guarded, text_of
+from orgstead.transfer.formats import SourceRow
 from orgstead.transfer.mapping import REASONS
 
 __all__ = ["Rejects"]
 
 
 class Rejects:
-    """Writes rows as JSON lines where ``headers`` is None, else as CSV. There is no file as long as there is no row."""
+    """Writes rows as JSON lines where ``headers`` is None, else as CSV. There is no file as long as there is no row.
 
-    def __init__(self, path: Path, headers: Sequence[str] | None, delimiter: str) -> None:
+    ``guard`` keeps texts from being formulas, as CSV files are written otherwise.
+    """
+
+    def __init__(
+        self, path: Path, headers: Sequence[str] | None, delimiter: str, *, guard: bool = True
+    ) -> None:
         self.path = path
         self.count = 0
         self._headers = None if headers is None else [each for each in headers if each not in REASONS]
         self._delimiter = delimiter
+        self._guard = guard
         self._file: TextIO | None = None
 
     def begin(self, through: int | None = None) -> None:
@@ -68,8 +75,12 @@ class Rejects:
             if text.endswith("\n") and cells:
                 yield (_number(cells[0]) if number else None), text
 
-    def add(self, number: int, column: str, reason: str, cells: Mapping[str, Any]) -> None:
-        """Write a row, at once to the file, before anybody notes that it is through."""
+    def add(self, source: SourceRow, column: str, reason: str) -> None:
+        """Write a row, at once to the file, before anybody notes that it is through.
+
+        One that has not as many cells as the header keeps those that it has, so that it is not taken for a whole one.
+        """
+        number, cells = source.number, source.cells
         file = self._file
         if file is None:
             file = self._file = self._open(self.path, "a")
@@ -79,8 +90,13 @@ class Rejects:
             own = {name: _shown(value) for name, value in cells.items() if name not in REASONS}
             file.write(encode({"_row": number, "_column": column, "_reason": reason, **own}).decode() + "\n")
         else:
-            own_cells = [text_of(cells.get(name)) for name in self._headers]
-            csv.writer(file, delimiter=self._delimiter).writerow([number, column, reason, *own_cells])
+            held = (
+                self._headers if source.problem is None else [each for each in self._headers if each in cells]
+            )
+            texts = [column, reason, *map(text_of, (*(cells.get(name) for name in held), *source.rest))]
+            if self._guard:
+                texts = list(map(guarded, texts))
+            csv.writer(file, delimiter=self._delimiter).writerow([number, *texts])
         file.flush()
         self.count += 1
 
