@@ -22,6 +22,15 @@ CHECKED = (
 )
 
 
+NEW: dict[str, dict[str, object]] = {
+    "/pipeline/leads": {"title": "Made", "lastName": "Made"},
+    "/pipeline/opportunities": {"name": "Made"},
+    "/directory/contacts": {"lastName": "Made"},
+    "/directory/organizations": {"name": "Made"},
+    "/activities": {"type": "task", "subject": "Made"},
+    "/notes": {"subject": "Made"},
+    "/products": {"name": "Made", "number": "Made"},
+}
 DOCUMENT = document(load_base(), "http://localhost/crm")
 DESCRIBED = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS = [
@@ -29,8 +38,17 @@ OPERATIONS = [
 ]
 
 
+@pytest.fixture(scope="session")
+def made(live: Live) -> dict[str, str]:
+    """The id of a row of each kind."""
+    with httpx2.Client(base_url=f"{live.http}/crm", headers=KEY) as client:
+        return {path: client.post(path, json=values).json()["id"] for path, values in NEW.items()}
+
+
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_answers_are_as_described_whatever_is_asked(live: Live, path: str, method: str) -> None:
+def test_answers_are_as_described_whatever_is_asked(
+    live: Live, made: dict[str, str], path: str, method: str
+) -> None:
     @settings(
         max_examples=10,
         deadline=None,
@@ -41,6 +59,11 @@ def test_answers_are_as_described_whatever_is_asked(live: Live, path: str, metho
     )
     @given(case=DESCRIBED[path][method].as_strategy())
     def holds(case: schemathesis.Case) -> None:
+        # Nothing can be made up that refers to a row; and a row that is there shows more than one that is not.
+        if isinstance(case.body, dict):
+            case.body = {name: value for name, value in case.body.items() if not name.endswith("Id")}
+        if method != "delete" and "id" in case.path_parameters and path.removesuffix("/{id}") in made:
+            case.path_parameters["id"] = made[path.removesuffix("/{id}")]
         case.call_and_validate(base_url=f"{live.http}/crm", headers=KEY, checks=CHECKED)
 
     holds()
