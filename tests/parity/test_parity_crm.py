@@ -425,6 +425,10 @@ def test_a_form_shapes_what_is_written(crm: Crm) -> None:
     assert changed.status == 200, changed.text
     try:
         assert {field["id"]: field for field in crm.get(path).json["fields"]} == fields
+        written = crm.get("/openapi.json").json["components"]["schemas"]["OrganizationValues"]
+        assert written["required"] == ["name", "city"]
+        assert written["properties"]["city"]["title"] == "Town"
+        assert "website" not in written["properties"]
         new = "/directory/organizations"
         assert why(crm.call("POST", new, {"name": "x"})) == (400, "field_required", "city")
         hidden = {"name": "x", "city": "y", "website": "https://x.example"}
@@ -512,3 +516,13 @@ def test_many_rows_are_deleted_each_with_its_outcome(
 def test_a_bulk_action_that_cannot_be_is_refused(crm: Crm, change: dict[str, Any], field: str) -> None:
     body = {"action": "delete", "entity": "leads", "ids": [NOBODY], **change}
     assert why(crm.call("POST", "/pipeline/bulk-actions", body))[::2] == (400, field)
+
+
+def test_a_fault_on_purpose_comes_in_the_shape_of_this_api(crm: Crm) -> None:
+    plane = f"{ORIGIN}/_orgstead/faults"
+    rule = {"status": 429, "path": "/crm/*", "count": 1, "retry_after": 3}
+    assert crm.web.client.post(plane, json=rule).status_code < 300
+    answer = crm.get("/users")
+    assert why(answer)[:2] == (429, "too_many_requests")
+    assert answer.headers["retry-after"] == "3"
+    assert crm.get("/users").status == 200

@@ -10,6 +10,7 @@ import pytest
 from orgstead.app import Organisation, open_organisation
 from orgstead.config import Config
 from orgstead.engine.context import SYSTEM
+from orgstead.engine.subscriptions import APPLICATION
 from orgstead.model.messages import Create, Delete, RetrieveMultiple
 from orgstead.model.query import Query
 from orgstead.model.record import Record, Ref
@@ -161,6 +162,42 @@ def test_an_organisation_that_had_no_data_entities_gets_them_with_their_roles(co
     values = {"dataareaid": "dat", "customeraccount": "1"}
     again.engine.run([Create(record=Record(table="finops_customer", values=values))], SYSTEM)
     again.close()
+
+
+def test_an_organisation_that_had_no_subscription_keys_gets_whom_they_act_as_once(config: Config) -> None:
+    open_organisation(config).close()
+    store = open_store(config.data, config.database_url)
+
+    def older() -> None:
+        with store.write() as unit:
+            unit.write_setting("base_digest", "that of an older version")
+
+    def held() -> tuple[list[str], list[str]]:
+        schema = store.load_schema()
+        with store.read() as unit:
+            users = unit.find(schema.tables["systemuser"], {"applicationid": APPLICATION}, 2)
+            ties = unit.find(schema.tables["systemuserroles"], {"systemuserid": users[0]}, 2) if users else []
+            return users, ties
+
+    (user,), (tie,) = held()
+    with store.write() as unit:
+        schema = store.load_schema()
+        (role,) = unit.find(schema.tables["role"], {"name": "CRM as a Service"}, 1)
+        rights = unit.find(schema.tables["roleprivileges"], {"roleid": role}, 1_000)
+        for table, ids in (("roleprivileges", rights), ("systemuserroles", [tie]), ("systemuser", [user])):
+            unit.delete(schema.tables[table], ids)
+        unit.delete(schema.tables["role"], [role])
+    older()
+    open_organisation(config).close()
+    (again,), (tie,) = held()
+    assert again == user
+    # Whoever took the role away later keeps it so.
+    with store.write() as unit:
+        unit.delete(store.load_schema().tables["systemuserroles"], [tie])
+    older()
+    open_organisation(config).close()
+    assert held() == ([user], [])
+    store.close()
 
 
 def test_grants_are_counted_and_purged_however_many_there_are(config: Config) -> None:

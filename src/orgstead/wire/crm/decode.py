@@ -291,8 +291,16 @@ class _Reader:
 
     # -- what definitions tell -------------------------------------------------------------------------------------
     def on_openapi(self) -> Operation:
-        reply = json_reply(document(self.schema, self.request.base))
-        return Operation(render=lambda _: reply)
+        names = tuple(FORMS.values())
+
+        def described(results: Results) -> Reply:
+            forms = {
+                name: read_form(name, self.schema, _page((result,)))
+                for name, result in zip(names, results, strict=True)
+            }
+            return json_reply(document(self.schema, self.request.base, forms))
+
+        return Operation(messages=tuple(map(asked_form, names)), render=described)
 
     def on_pipelines(self) -> Operation:
         return self.listed([_pipeline(self.schema)])

@@ -30,7 +30,6 @@ CODES: Mapping[str, str] = {
     "ObjectDoesNotExist": "not_found",
     "PrivilegeDenied": "forbidden",
     "RecordNotFoundByKey": "not_found",
-    "RequestLimitExceeded": "too_many_requests",
     "ResourceNotFound": "not_found",
     "StoreBusy": "busy",
     "Unexpected": "unexpected",
@@ -49,6 +48,8 @@ def error_of(error: Fault, *, row: str | None = None) -> dict[str, Any]:
     """A fault as the value of ``error``."""
     code = CODES.get(error.name) or _WORDS.sub("_", error.name).lower()
     message = error.message
+    if error.status == 429:
+        code = "too_many_requests"
     if _unseen(error):
         code = "not_found" if _about(error, row) else "related_not_found"
         message = (

@@ -3,10 +3,12 @@
 https://spec.openapis.org/oas/v3.1.0
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from orgstead.model.schema import Schema
 from orgstead.wire.crm.errors import HEADER
+from orgstead.wire.crm.forms import Form
 from orgstead.wire.crm.listing import DEFAULT_SIZE, MAX_PAGE, MAX_SIZE
 from orgstead.wire.crm.resources import Field, Resource, all_resources
 
@@ -17,11 +19,11 @@ MAX_BULK = 500
 STRING: dict[str, Any] = {"type": "string"}
 GUID: dict[str, Any] = {"type": "string", "format": "uuid"}
 TAG = {"ETag": {"schema": STRING, "required": True}}
-BODY_METHODS = ("post", "put", "patch")
+TAGS: dict[str, Any] = {"type": "string", "pattern": r'^(\*|(W/)?"[0-9]{1,18}")$'}
 
 
-def document(schema: Schema, base: str) -> dict[str, Any]:
-    """The document for the service at ``base``."""
+def document(schema: Schema, base: str, forms: Mapping[str, Form] | None = None) -> dict[str, Any]:
+    """The document for the service at ``base``, with what ``forms`` by their names make of fields."""
     paths: dict[str, Any] = {}
     schemas: dict[str, Any] = {**_common()}
     for resource in all_resources().values():
@@ -30,12 +32,14 @@ def document(schema: Schema, base: str) -> dict[str, Any]:
         paths[f"/{resource.path}"] = _set(resource, schema)
         paths[f"/{resource.path}/{{id}}"] = _one(resource)
         if not resource.only_read:
-            schemas[f"{resource.title}Values"] = _values(resource, schema)
+            form = None if forms is None or resource.form is None else forms.get(resource.form)
+            schemas[f"{resource.title}Values"] = _values(resource, schema, form, whole=True)
+            schemas[f"{resource.title}Changes"] = _values(resource, schema, form, whole=False)
     for path in ("pipeline/forms/opportunities", "directory/forms/contacts", "directory/forms/organizations"):
-        form = _response(200, "The form.", "Form")
+        shown = _response(200, "The form.", "Form")
         paths[f"/{path}"] = {
-            "get": _operation(f"get form {path}", form),
-            "put": _operation(f"put form {path}", form, body="Form"),
+            "get": _operation(f"get form {path}", shown),
+            "put": _operation(f"put form {path}", shown, body="Form"),
         }
     for path, names in (
         ("pipeline", ["leads", "opportunities"]),
@@ -77,7 +81,7 @@ def document(schema: Schema, base: str) -> dict[str, Any]:
 def _set(resource: Resource, schema: Schema) -> dict[str, Any]:
     title = resource.title
     filters = [
-        _parameter(field.name, _filter(resource, schema, field), f"Rows whose {field.name} is this one.")
+        _parameter(field.name, _shape(resource, schema, field), f"Rows whose {field.name} is this one.")
         for field in resource.fields.values()
     ]
     sort = _parameter("sort", STRING, "Names of fields, with a minus before those that descend.")
@@ -99,8 +103,8 @@ def _set(resource: Resource, schema: Schema) -> dict[str, Any]:
 def _one(resource: Resource) -> dict[str, Any]:
     title = resource.title
     shown = _response(200, "The row.", title, TAG)
-    matches = _parameter("If-Match", STRING, "The version that the row must still have.", place="header")
-    unless = _parameter("If-None-Match", STRING, "The version that the client has.", place="header")
+    matches = _parameter("If-Match", TAGS, "The version that the row must still have.", place="header")
+    unless = _parameter("If-None-Match", TAGS, "The version that the client has.", place="header")
     unchanged = {"304": {"description": "The client has this version."}}
     found: dict[str, Any] = {
         "parameters": [_id()],
@@ -110,7 +114,9 @@ def _one(resource: Resource) -> dict[str, Any]:
         body = f"{title}Values"
         gone = {"204": {"description": "The row is gone."}}
         found["put"] = _operation(f"replace {resource.name}", shown, body=body, parameters=[matches])
-        found["patch"] = _operation(f"change {resource.name}", shown, body=body, parameters=[matches])
+        found["patch"] = _operation(
+            f"change {resource.name}", shown, body=f"{title}Changes", parameters=[matches]
+        )
         found["delete"] = _operation(f"delete {resource.name}", gone, parameters=[matches])
     return found
 
@@ -162,11 +168,6 @@ def _id() -> dict[str, Any]:
     return {"name": "id", "in": "path", "required": True, "schema": GUID}
 
 
-def _filter(resource: Resource, schema: Schema, field: Field) -> dict[str, Any]:
-    shape = _shape(resource, schema, field)
-    return {**shape, "type": "string"} if shape["type"] == "string" else shape
-
-
 def _shape(resource: Resource, schema: Schema, field: Field) -> dict[str, Any]:
     """The JSON Schema of the values of a field."""
     column = resource.column(schema, field)
@@ -212,25 +213,29 @@ def _row(resource: Resource, schema: Schema) -> dict[str, Any]:
     }
 
 
-def _values(resource: Resource, schema: Schema) -> dict[str, Any]:
-    """What is written. Which fields are needed is what the form says."""
+def _values(resource: Resource, schema: Schema, form: Form | None, *, whole: bool) -> dict[str, Any]:
+    """What is written: all of a row, or some of it. A form says what is needed and what is not to be given."""
     fields: dict[str, Any] = {}
     needed = []
     for field in resource.fields.values():
-        if field.only_read:
+        said = None if form is None else form.fields.get(field.name)
+        if field.only_read or (said is not None and not said.visible):
             continue
         shape = _shape(resource, schema, field)
+        must = resource.needs(schema, field) if said is None else said.required
         if field.column == "activitytypecode":
-            shape = {"type": "string", "enum": list(resource.kinds)}
+            shape, must = {"type": "string", "enum": list(resource.kinds)}, False
             fields[field.name] = shape
             continue
-        fields[field.name] = _nullable(shape)
-        if resource.needs(schema, field):
+        if must and shape["type"] == "string":
+            shape = {**shape, "minLength": 1}
+        fields[field.name] = shape if must else _nullable(shape)
+        if said is not None:
+            fields[field.name]["title"] = said.label
+        if must:
             needed.append(field.name)
     made: dict[str, Any] = {"type": "object", "properties": fields, "additionalProperties": False}
-    if needed:
-        made["description"] = f"Needed in a new row, unless the form says otherwise: {', '.join(needed)}."
-    return made
+    return {**made, "required": needed} if whole and needed else made
 
 
 def _page(title: str) -> dict[str, Any]:
