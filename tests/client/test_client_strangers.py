@@ -1,11 +1,12 @@
 """What the client makes of answers that are none of the Web API: a proxy's page, half an answer, a way to elsewhere."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 
 import pytest
 
-from orgstead.client import AsyncClient, Client, ServiceError
+from orgstead.client import AsyncClient, Client, ServiceError, TransportError
 from tests.stranger import Stranger, strange
 
 
@@ -42,3 +43,34 @@ def test_a_redirect_is_an_error_and_no_token_goes_there(stranger: Stranger) -> N
             client.request("GET", "accounts")
         assert failure.value.status == 302
         assert elsewhere.asked == []
+
+
+def test_a_page_that_leads_to_itself_is_an_error(stranger: Stranger) -> None:
+    link = f"{stranger.url}/api/data/v9.2/accounts?$skiptoken=1"
+    stranger.status, stranger.headers = 200, {}
+    # The definition of a table and a page of its rows in one.
+    table = {"LogicalName": "account", "EntitySetName": "accounts", "PrimaryIdAttribute": "accountid"}
+    page = {"Attributes": [], "value": [{"accountid": "1"}], "@odata.nextLink": link}
+    stranger.body = json.dumps(table | page).encode()
+    with Client(stranger.url, "token") as client, pytest.raises(ServiceError, match="the same page again"):
+        client.odata("accounts").all()
+
+
+def test_an_answer_without_end_is_given_up(stranger: Stranger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orgstead.client.drive.MAX_ANSWER", 1000)
+    stranger.status, stranger.headers, stranger.body = 200, {}, b"x" * 1001
+    asked = len(stranger.asked)
+
+    async def aside() -> None:
+        async with AsyncClient(stranger.url, "token") as client:
+            with pytest.raises(TransportError, match="more than 1,000 bytes"):
+                await client.request("GET", "accounts")
+
+    with (
+        Client(stranger.url, "token") as client,
+        pytest.raises(TransportError, match="more than 1,000 bytes"),
+    ):
+        client.request("GET", "accounts")
+    asyncio.run(aside())
+    # Whoever answers so once does so again.
+    assert len(stranger.asked) == asked + 2

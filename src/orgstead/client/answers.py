@@ -8,7 +8,7 @@ from orgstead.client.errors import ServiceError
 from orgstead.client.flow import Answer
 from orgstead.client.values import PageBody, decode, decode_page
 
-__all__ = ["body_of", "not_redirected", "page_in"]
+__all__ = ["body_of", "not_redirected", "onward", "page_in"]
 
 SHOWN = 80
 
@@ -30,6 +30,13 @@ def page_in(answer: Answer) -> PageBody:
         return decode_page(answer.content)
     except (msgspec.DecodeError, RecursionError):
         raise _none(answer) from None
+
+
+def onward(link: str | None, here: str) -> str | None:
+    """The address of the next page. Raises ServiceError for one that leads to this page again, and so on for ever."""
+    if link is not None and link == here:
+        raise ServiceError("the service's link to the next page leads to the same page again", status=200)
+    return link
 
 
 def not_redirected(answer: Answer) -> None:

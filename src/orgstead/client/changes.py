@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from orgstead.client.answers import body_of
+from orgstead.client.answers import body_of, onward
 from orgstead.client.drive import AsyncDriver, SyncDriver
 from orgstead.client.errors import ConfigurationError
 from orgstead.client.flow import Call, Emit, Stream
@@ -120,7 +120,7 @@ class Changes(Bound[D], Generic[D]):
             yield Emit(page)
             if NEXT not in body:
                 break
-            link = body[NEXT]
+            link = onward(str(body[NEXT]), str(link)) or ""
         if DELTA not in body:
             raise ConfigurationError(f"change tracking is not enabled for {shape.name}")
         self.link = str(body[DELTA])

@@ -40,6 +40,8 @@ T = TypeVar("T")
 MAX_THREADS = 64
 # What of a body is in memory at once.
 PART = 1024 * 1024
+# Larger answers are given up. A page of 5,000 rows with everything about them has some 60 MB.
+MAX_ANSWER = 512 * 1024 * 1024
 # Nothing of the request has left this machine when one of these is raised.
 _NOT_SENT = (
     httpx2.ConnectError,
@@ -68,6 +70,33 @@ def _for_good(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+class _Held:
+    """An answer as it comes in, up to a size that no service's answer has: whoever answers may be anybody."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, part: bytes) -> None:
+        """Keep a part; raises TransportError when there are too many."""
+        self._size += len(part)
+        if self._size > MAX_ANSWER:
+            self._parts.clear()
+            where = f"{self._request.method} {self._request.url.partition('?')[0]}"
+            made = TransportError(
+                f"{where}: the answer has more than {MAX_ANSWER:,} bytes",
+                maybe_applied=self._request.method != "GET",
+            )
+            made.transient = False
+            raise made
+        self._parts.append(part)
+
+    def content(self) -> bytes:
+        """What has come in."""
+        return b"".join(self._parts)
 
 
 def _options(request: Request) -> dict[str, Any]:
@@ -193,12 +222,12 @@ class SyncDriver:
         options = _options(request)
         if isinstance(request.content, Stretch):
             options["content"] = _parts(request.content)
-        if request.into is None:
-            got = self.http.request(request.method, request.url, **options)
-            return Answer(status=got.status_code, headers=got.headers, content=got.content)
         with self.http.stream(request.method, request.url, **options) as got:
-            if got.status_code != 200:
-                return Answer(status=got.status_code, headers=got.headers, content=got.read())
+            if request.into is None or got.status_code != 200:
+                held = _Held(request)
+                for part in got.iter_bytes():
+                    held.add(part)
+                return Answer(status=got.status_code, headers=got.headers, content=held.content())
             _emptied(request.into)
             for part in got.iter_bytes(PART):
                 request.into.write(part)
@@ -320,12 +349,12 @@ class AsyncDriver:
         options = _options(request)
         if isinstance(request.content, Stretch):
             options["content"] = _parts_aside(request.content)
-        if request.into is None:
-            got = await self.http.request(request.method, request.url, **options)
-            return Answer(status=got.status_code, headers=got.headers, content=got.content)
         async with self.http.stream(request.method, request.url, **options) as got:
-            if got.status_code != 200:
-                return Answer(status=got.status_code, headers=got.headers, content=await got.aread())
+            if request.into is None or got.status_code != 200:
+                held = _Held(request)
+                async for part in got.aiter_bytes():
+                    held.add(part)
+                return Answer(status=got.status_code, headers=got.headers, content=held.content())
             await asyncio.to_thread(_emptied, request.into)
             async for part in got.aiter_bytes(PART):
                 await asyncio.to_thread(request.into.write, part)

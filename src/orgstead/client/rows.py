@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from orgstead.client.answers import page_in
+from orgstead.client.answers import onward, page_in
 from orgstead.client.drive import AsyncDriver, SyncDriver
 from orgstead.client.flow import Answer, Done, Emit, Flow, Next, Start, Stream, collected
 from orgstead.client.frames import to_arrow, to_pandas, to_polars
@@ -55,7 +55,7 @@ def linked_pages(
             answer = yield from session.read(link, headers=headers)
         body = page_in(answer)
         del answer
-        link = body.next
+        link = onward(body.next, link)
         number += 1
         if left is not None:
             body.value = body.value[:left]
