@@ -43,6 +43,7 @@ from orgstead.engine.handlers import (
     sales,
     service,
     sharing,
+    solutions,
     subscriptions,
     sweep,
     teams,
