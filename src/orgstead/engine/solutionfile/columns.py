@@ -12,24 +12,25 @@ from orgstead.engine.solutionfile.archive import bad
 from orgstead.engine.solutionfile.markup import Reading, add, add_labels, unsupported
 from orgstead.engine.solutionfile.options import VERSION, read_options, write_options
 from orgstead.engine.solutionfile.traits import COLUMN_TRAITS, read_traits, write_traits
-from orgstead.model.schema import Column, ColumnType, Table
+from orgstead.model.schema import Column, ColumnType, Required, Table
 from orgstead.model.types import largest_file
 
 __all__ = ["TYPES", "ReadColumn", "read_column", "write_column"]
 
-TYPES: Mapping[str, str] = {
-    "string": "nvarchar", "memo": "ntext", "integer": "int", "bigint": "bigint", "decimal": "decimal", "double": "float",
-    "money": "money", "boolean": "bit", "choice": "picklist", "multichoice": "multiselectpicklist", "state": "state",
-    "status": "status", "datetime": "datetime", "lookup": "lookup", "customer": "customer", "owner": "owner",
-    "uniqueidentifier": "uniqueidentifier", "image": "image", "file": "file", "partylist": "partylist",
+TYPES: Mapping[ColumnType, str] = {
+    "string": "nvarchar", "memo": "ntext", "integer": "int", "bigint": "bigint", "decimal": "decimal",
+    "double": "float", "money": "money", "boolean": "bit", "choice": "picklist", "state": "state",
+    "multichoice": "multiselectpicklist", "status": "status", "datetime": "datetime", "lookup": "lookup",
+    "customer": "customer", "owner": "owner", "uniqueidentifier": "uniqueidentifier", "image": "image",
+    "file": "file", "partylist": "partylist",
 }  # fmt: skip
 _READ: Mapping[str, ColumnType] = {
-    **{name: kind for kind, name in TYPES.items()},  # type: ignore[dict-item]
+    **{name: kind for kind, name in TYPES.items()},
     "primarykey": "uniqueidentifier",
 }
 _CHOICES = frozenset({"boolean", "choice", "multichoice", "state", "status"})
 _LIMITED = frozenset({"integer", "decimal", "double", "money"})
-_LEVELS = {
+_LEVELS: Mapping[Required, str] = {
     "None": "none",
     "Recommended": "recommended",
     "ApplicationRequired": "required",
@@ -47,8 +48,9 @@ _MASKS = frozenset({
 _REPEATED = (
     "LogicalName", "IntroducedVersion", "IsCustomField", "IsSearchable", "IsFilterable", "IsRetrievable",
     "CanModifySearchSettings", "CanModifyRequirementLevelSettings", "CanModifyGlobalFilterSettings",
-    "CanModifyIsSortableSettings", "CanModifyAuditSettings", "Length", "LookupStyle", "LookupTypes", "MinSupportedValue",
-    "MaxSupportedValue", "CanChangeDateTimeBehavior", "IsPrimaryImage", "CalculationOf", "IsBaseCurrency", "MaxHeight", "MaxWidth", "HeightInDialog",
+    "CanModifyIsSortableSettings", "CanModifyAuditSettings", "Length", "LookupStyle", "LookupTypes",
+    "MinSupportedValue", "MaxSupportedValue", "CanChangeDateTimeBehavior", "IsPrimaryImage", "CalculationOf",
+    "IsBaseCurrency", "MaxHeight", "MaxWidth", "HeightInDialog",
 )  # fmt: skip
 
 

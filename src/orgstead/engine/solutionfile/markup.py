@@ -12,7 +12,8 @@ from orgstead.engine.solutionfile.archive import bad
 from orgstead.errors import Fault, fault
 
 __all__ = [
-    "LANGUAGE", "NIL", "Reading", "add", "add_labels", "document", "inner_text", "label_in", "number", "parse", "unsupported",
+    "LANGUAGE", "NIL", "Reading", "add", "add_labels", "document", "inner_text", "label_in", "number", "parse",
+    "unsupported",
 ]  # fmt: skip
 
 MAX_DEPTH = 60
@@ -50,7 +51,7 @@ def add_labels(parent: Element, names: str, name: str, text: str) -> None:
 def document(root: Element) -> bytes:
     """A document, indented but for queries and layouts. Raises NotSupported for text that XML cannot hold."""
     _indent(root, "\n")
-    text = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     try:
         ElementTree.fromstring(text)
     except ElementTree.ParseError:

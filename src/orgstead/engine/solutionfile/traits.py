@@ -27,7 +27,7 @@ class Trait:
 
 
 def _traits(text: str) -> Sequence[Trait]:
-    """Traits out of lines: the element, its default, ``managed`` with the name of the managed property, the property."""
+    """Traits out of lines: element, default, the managed property that it is or ``-``, the property if it differs."""
     found = []
     for line in text.strip().splitlines():
         element, default, managed, *rest = line.split()

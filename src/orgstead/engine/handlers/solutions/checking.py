@@ -121,4 +121,4 @@ def _is_there(root: Root, tables: set[str], choices: set[str], package: Package,
         known = (*schema.one_to_many, *schema.many_to_many, *package.relationships)
         return any(each.lower() == name for each in known)
     table, _, column = name.partition(".")
-    return root.kind == 2 and table in schema.tables and column in schema.tables[table].columns  # noqa: PLR2004
+    return root.kind == 2 and table in schema.tables and column in schema.tables[table].columns

@@ -37,9 +37,10 @@ MAX_COMPONENTS = 10_000
 MAX_VIEWS = 1000
 # Settings of an organisation, and kinds of components, that a file here never holds.
 _SETTINGS = (
-    "ExportAutoNumberingSettings", "ExportCalendarSettings", "ExportCustomizationSettings", "ExportEmailTrackingSettings",
-    "ExportGeneralSettings", "ExportMarketingSettings", "ExportOutlookSynchronizationSettings", "ExportRelationshipRoles",
-    "ExportIsvConfig", "ExportSales", "ExportExternalApplications",
+    "ExportAutoNumberingSettings", "ExportCalendarSettings", "ExportCustomizationSettings",
+    "ExportEmailTrackingSettings", "ExportGeneralSettings", "ExportMarketingSettings",
+    "ExportOutlookSynchronizationSettings", "ExportRelationshipRoles", "ExportIsvConfig", "ExportSales",
+    "ExportExternalApplications",
 )  # fmt: skip
 _NOTHING = ("Roles", "Workflows", "FieldSecurityProfiles", "Templates", "EntityMaps")
 
@@ -153,8 +154,8 @@ def _places(schema: Schema) -> Mapping[tuple[int, str], Any]:
             (ATTRIBUTE, each.metadata_id): (table.logical_name, each) for each in table.columns.values()
         }
         found |= {(ENTITY_KEY, each.metadata_id): (table.logical_name, each) for each in table.keys}
-    for rel in (*schema.one_to_many.values(), *schema.many_to_many.values()):
-        found[RELATIONSHIP, rel.metadata_id] = rel
+    found |= {(RELATIONSHIP, each.metadata_id): each for each in schema.one_to_many.values()}
+    found |= {(RELATIONSHIP, each.metadata_id): each for each in schema.many_to_many.values()}
     for choice in schema.choices.values():
         found[OPTION_SET, choice.metadata_id] = choice.name
     return found
@@ -254,7 +255,7 @@ def _customizations(call: Call, picked: _Picked) -> Any:
     for name in _NOTHING:
         add(root, name)
     relationships = add(root, "EntityRelationships")
-    for _, rel in sorted(picked.ones.items()):
+    for rel in sorted(picked.ones.values(), key=lambda each: _place(each, schema)):
         write_one_to_many(relationships, rel, schema)
     for _, many in sorted(picked.manys.items()):
         write_many_to_many(relationships, many, schema)
@@ -266,6 +267,13 @@ def _customizations(call: Call, picked: _Picked) -> Any:
     add(root, "EntityDataProviders")
     add(add(root, "Languages"), "Language", LANGUAGE)
     return root
+
+
+def _place(rel: OneToMany, schema: Schema) -> tuple[str, str, int, str]:
+    """Where a relationship stands: those of one lookup in the order of its targets."""
+    targets = schema.tables[rel.referencing].columns[rel.referencing_attribute].targets
+    place = targets.index(rel.referenced) if rel.referenced in targets else len(targets)
+    return rel.referencing, rel.referencing_attribute, place, rel.schema_name
 
 
 def _views(call: Call, name: str, picked: _Picked, *, whole: bool) -> Iterator[Mapping[str, Any]]:
