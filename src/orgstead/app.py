@@ -43,6 +43,7 @@ from orgstead.engine.handlers import (
     sales,
     service,
     sharing,
+    solutions,
     subscriptions,
     sweep,
     teams,
@@ -113,7 +114,8 @@ __all__ = ["Organisation", "build_application", "make_certificates", "open_organ
 REGISTERED = (
     bulk, changes, data_exports, data_faulty, data_messages, data_outcomes, data_packages, data_processing,
     data_status, deletion, deliveries, downloads, emails, files, jobs, later, lists, merge, metadata, notes,
-    organization, queues, retention, roles, rules, sales, service, sharing, subscriptions, sweep, teams, times, tools,
+    organization, queues, retention, roles, rules, sales, service, sharing, solutions, subscriptions, sweep, teams,
+    times, tools,
 )  # fmt: skip
 
 

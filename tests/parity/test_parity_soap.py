@@ -654,7 +654,7 @@ def test_requests_are_known_by_name_and_answer_with_their_types(soap: Soap) -> N
 
 
 def test_a_message_that_is_not_there_is_a_fault_that_names_it(soap: Soap, web: Web) -> None:
-    for name in ("ImportSolution", "ExportSolution", "NoSuchMessage"):
+    for name in ("CloneAsPatch", "StageSolution", "NoSuchMessage"):
         with pytest.raises(SoapFault) as failed:
             soap.execute(name)
         assert failed.value.hex == "0x80040219"

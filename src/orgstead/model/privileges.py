@@ -68,7 +68,8 @@ GIVEN = frozenset({"role"})
 MISCELLANEOUS = (
     "prvActOnBehalfOfAnotherUser", "prvBulkDelete", "prvCreateAttribute", "prvCreateEntity", "prvCreateOptionSet",
     "prvCreateRelationship", "prvDeleteAttribute", "prvDeleteEntity", "prvDeleteOptionSet", "prvDeleteRelationship",
-    "prvExportToExcel", "prvMerge", "prvOverrideCreatedOnCreatedBy", "prvPromoteToAdmin", "prvPublishCustomization",
+    "prvExportCustomization", "prvExportToExcel", "prvImportCustomization", "prvMerge",
+    "prvOverrideCreatedOnCreatedBy", "prvPromoteToAdmin", "prvPublishCustomization",
     "prvReadAttribute", "prvReadEntity", "prvReadOptionSet", "prvReadRelationship", "prvRollupGoal", "prvSendAsUser",
     "prvWriteAttribute", "prvWriteEntity", "prvWriteOptionSet", "prvWriteRelationship",
 )  # fmt: skip

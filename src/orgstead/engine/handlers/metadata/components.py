@@ -15,12 +15,14 @@ __all__ = [
     "ENTITY_KEY",
     "OPTION_SET",
     "RELATIONSHIP",
+    "VIEW",
+    "add_component",
     "add_to_solution",
     "forget_component",
     "option_prefix",
 ]
 
-ENTITY, ATTRIBUTE, OPTION_SET, RELATIONSHIP, ENTITY_KEY = 1, 2, 9, 10, 14
+ENTITY, ATTRIBUTE, OPTION_SET, RELATIONSHIP, ENTITY_KEY, VIEW = 1, 2, 9, 10, 14, 26
 # That of a default publisher.
 OPTION_PREFIX = 10_000
 
@@ -31,8 +33,12 @@ def add_to_solution(call: Call, kind: int, id: str) -> None:
     Raises SolutionNotFound and SolutionManaged.
     """
     solution = _named(call)
-    if solution is None:
-        return
+    if solution is not None:
+        add_component(call, solution, kind, id)
+
+
+def add_component(call: Call, solution: str, kind: int, id: str, behavior: int = 0) -> None:
+    """Make the definition ``id`` a component of the solution with this id, unless it is one already."""
     components = call.schema.tables["solutioncomponent"]
     if call.unit.find(components, {"objectid": id, "solutionid": Ref("solution", solution)}, 1):
         return
@@ -42,8 +48,8 @@ def add_to_solution(call: Call, kind: int, id: str) -> None:
         "componenttype": kind,
         "objectid": id,
         "solutionid": Ref("solution", solution),
-        "rootcomponentbehavior": 0,
-        "ismetadata": True,
+        "rootcomponentbehavior": behavior,
+        "ismetadata": kind != VIEW,
         "createdon": call.now,
         "modifiedon": call.now,
         "createdby": caller,

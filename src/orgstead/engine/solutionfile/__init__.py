@@ -1,0 +1,1 @@
+"""Solution files: definitions as the XML documents in a zip archive, written and read."""
