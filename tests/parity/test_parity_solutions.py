@@ -362,6 +362,7 @@ def test_files_that_are_not_taken_are_refused_and_nothing_changes(filled: Web) -
         (edited(content, custom, "<Type>bigint<", "<Type>novelty<"), NOT_SUPPORTED),
         (edited(content, custom, "<SourceType>0<", "<SourceType>1<"), NOT_SUPPORTED),
         (edited(content, custom, "<SourceType>0</SourceType>", "<SourceType /><Novelty>1</Novelty>"), NOT_SUPPORTED),
+        (edited(content, custom, 'description="Crew"', f'description="{"x" * 5000}"'), INVALID),
         (edited(content, custom, 'languagecode="1033" />', 'languagecode="1031" />'), (400, "0x80044195")),
     ]  # fmt: skip
     before = state(filled)
@@ -372,6 +373,18 @@ def test_files_that_are_not_taken_are_refused_and_nothing_changes(filled: Web) -
         answer = taken(filled, content, **{name: True})
         assert (answer.fault, name in answer.text) == (NOT_SUPPORTED, True)
     assert state(filled) == before
+
+
+def test_a_lookup_that_nobody_makes_is_refused(filled: Web, other: Web) -> None:
+    """The column says that it is none of the solution's own, and no table is born with it."""
+    content = exported(filled)
+    members = files(content)
+    text = members["customizations.xml"].decode()
+    start = text.index('<attribute PhysicalName="crg_HomePort">')
+    changed = text[start:].replace("<IsCustomField>1<", "<IsCustomField>0<", 1)
+    answer = taken(other, packed({**members, "customizations.xml": (text[:start] + changed).encode()}))
+    assert answer.fault == INVALID, answer.text
+    assert other.get("EntityDefinitions(LogicalName='crg_ship')").status == 404
 
 
 def test_an_import_that_fails_late_leaves_nothing_behind(filled: Web, other: Web) -> None:

@@ -19,6 +19,7 @@ __all__ = [
 MAX_DEPTH = 60
 MAX_ELEMENTS = 400_000
 MAX_TEXT = 200
+MAX_LABEL = 4000
 # The one language that an organisation has.
 LANGUAGE = "1033"
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
@@ -230,4 +231,6 @@ def label_in(element: Element, name: str, what: str) -> str:
         if each.get("languagecode", LANGUAGE) != LANGUAGE:
             raise fault("LanguageNotInstalled", code=str(each.get("languagecode"))[:10])
         found = each.get("description", "")
+        if len(found) > MAX_LABEL:
+            raise bad(f"a label of {what} is longer than {MAX_LABEL} characters")
     return found

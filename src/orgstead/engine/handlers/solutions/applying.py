@@ -266,7 +266,11 @@ def _relationship(call: Call, rel: OneToMany | ManyToMany, package: Package) -> 
         _run(call, "CreateOneToMany", relationship=new)
         return
     read = package.tables[rel.referencing]
-    lookup = next(each.column for each in read.columns if each.column.name == rel.referencing_attribute)
+    lookup = next(
+        (each.column for each in read.columns if each.column.name == rel.referencing_attribute), None
+    )
+    if lookup is None:
+        raise bad(f"{rel.referencing}.{rel.referencing_attribute[:100]} is no custom column, and is not here")
     ties = package.ties(rel.referencing, rel.referencing_attribute)
     column = _new(call, lookup)
     if lookup.type == "lookup" and len(ties) == 1:
