@@ -191,7 +191,7 @@ def token(url: str, **given: Any) -> None:
     click.echo(_server().sign(config, url))
 
 
-@main.group()
+@main.group(short_help="The subscription keys of CRM as a Service.")
 def keys() -> None:
     """The subscription keys of CRM as a Service: two, so that one works while the other is renewed."""
 

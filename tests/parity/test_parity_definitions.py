@@ -163,10 +163,15 @@ def test_strong_consistency_may_be_asked_for(web: Web) -> None:
 
 def test_private_tables_are_not_known(web: Web) -> None:
     rows = web.get("EntityDefinitions?$select=LogicalName,IsPrivate").rows
-    # What endpoints were told, data management and segments are for administrators to see; all else of our own is not.
+    # What endpoints were told, data management, segments and forms are for administrators to see; all else is not.
     ours = [row["LogicalName"] for row in rows if row["LogicalName"].startswith("orgstead_")]
     shown = [name for name in ours if not name.startswith("orgstead_data")]
-    assert shown == ["orgstead_delivery", "orgstead_segmentmember", "orgstead_stagingrow"]
+    assert shown == [
+        "orgstead_delivery",
+        "orgstead_formfield",
+        "orgstead_segmentmember",
+        "orgstead_stagingrow",
+    ]
     assert not any(row["IsPrivate"] for row in rows)
     path = "EntityDefinitions(LogicalName='orgstead_credential')"
     assert web.get(path).fault == (404, "0x80040217")

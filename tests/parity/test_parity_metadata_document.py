@@ -330,7 +330,12 @@ def test_private_tables_are_absent_and_public_ones_are_there(document: Document)
     # What endpoints were told, data management and segments are for administrators to see; all else of our own is not.
     ours = [name for name in document.of("EntityType") if name.startswith("orgstead_")]
     shown = [name for name in ours if not name.startswith("orgstead_data")]
-    assert shown == ["orgstead_delivery", "orgstead_segmentmember", "orgstead_stagingrow"]
+    assert shown == [
+        "orgstead_delivery",
+        "orgstead_formfield",
+        "orgstead_segmentmember",
+        "orgstead_stagingrow",
+    ]
     assert [name for name in document.sets if name.startswith("orgstead_de")] == ["orgstead_deliveries"]
     assert {"account", "contact", "activitypointer", "task", "systemuser", "doc_chest"} <= set(
         document.of("EntityType")

@@ -509,8 +509,8 @@ def test_rows_of_a_page_are_what_each_is_alone(soap: Soap) -> None:
             "lastonholdtime": moment("2026-01-02T00:04:05Z"),
         },
     ]
-    ids = [soap.create("account", accountnumber="one page", **each) for each in given]
-    which = criteria(condition("accountnumber", "Equal", "one page"))
+    ids = [soap.create("account", fax="one page", **each) for each in given]
+    which = criteria(condition("fax", "Equal", "one page"))
     shown = ["name", "revenue", "numberofemployees", "primarycontactid", "industrycode", "donotemail",
              "lastonholdtime", "createdon", "ownerid", "address1_city"]  # fmt: skip
     page = {row.id: row for row in soap.query(query("account", *shown, more=which)).rows}
