@@ -247,6 +247,8 @@ def test_members_are_fetched_by_query(web: Web, made: list[str]) -> None:
     answer = web.call("POST", "msdyncrm_FetchContactsByQuery", body)
     assert answer.status == 200, answer.text
     assert [row["lastname"] for row in answer.json["value"]] == ["Fb", "Fa"]
+    second = {**body, "FetchXml": fetch.replace('page="1"', 'page="2"')}
+    assert web.call("POST", "msdyncrm_FetchContactsByQuery", second).status == 501
     assert web.call("POST", "msdyncrm_FetchContactsByQuery", {"Query": "PROFILE(account)"}).status == 400
     assert (
         web.call("POST", "msdyncrm_FetchContactsByQuery", {"Query": body["Query"], "TimeZone": 4}).status
@@ -269,6 +271,8 @@ WRONG = [
     "SEGMENT(nobody)",
     "PROFILE(contact) UNION PROFILE(account)",
     "PROFILE(contact) PROFILE(contact)",
+    "PROFILE(contact).TAKE(1)",
+    "PROFILE(contact).ORDERBY(fullname)",
     "PROFILE(contact).FILTER(" + "(" * 200 + "1 == 1" + ")" * 201,
     "INTERACTION(EmailClicked, ContactLink).HAVING(COUNT() > 0)",
 ]
@@ -296,6 +300,16 @@ def test_a_draft_may_be_anything_and_a_good_one_validates(web: Web, made: list[s
         msdyncrm_segmenttype=DYNAMIC, statuscode=DRAFT,
     )  # fmt: skip
     assert good["ValidationResult"] == "[]"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"msdyncrm_scope": 270100001}, {"msdyncrm_segmentfilterquery": "x"}, {"msdyncrm_segmenttimezone": 60}],
+)
+def test_what_no_evaluation_looks_at_is_refused(web: Web, more: dict[str, Any]) -> None:
+    body = {"msdyncrm_segmentname": "More", "msdyncrm_query": "PROFILE(contact)", "statuscode": GOING_LIVE}
+    answer = web.call("POST", "msdyncrm_segments", {**body, "msdyncrm_segmenttype": DYNAMIC, **more})
+    assert answer.status == 501, answer.text
 
 
 def test_a_segment_is_not_made_of_itself(web: Web, made: list[str]) -> None:

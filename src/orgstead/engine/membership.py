@@ -14,11 +14,11 @@ from orgstead.engine.registry import Call
 from orgstead.errors import fault
 from orgstead.model.messages import RetrieveMultiple
 from orgstead.model.query import And, Condition, Exists, Field, Join, Not, Or, Predicate, Query
-from orgstead.model.segments import STATIC, Segment
+from orgstead.model.segments import STATIC, Segment, Selection
 
 __all__ = [
     "EXCEPTIONS", "add_members", "audience", "except_for", "find_segment", "member_ids", "missing", "move",
-    "permitted", "remove_members", "surplus",
+    "permitted", "remove_members", "surplus", "who",
 ]  # fmt: skip
 
 EXCEPTIONS = "orgstead_segmentexception"
@@ -39,8 +39,19 @@ def find_segment(call: Call, name: str) -> str | None:
 
 
 def audience(call: Call, text: str) -> Audience:
-    """Who a query is about, by the call's schema and clock; raises what the language and binding raise."""
+    """Who a query is about, by the call's schema and clock; raises what the language and binding raise.
+
+    Members have no order and no number: a query that says more than who they are is refused (InvalidSegment).
+    """
     selection = call.queries.read_segment(text)
+    if selection != Selection(of=selection.of):
+        reason = "ORDERBY, SKIP, TAKE and SELECT are for reading contacts, not for who belongs to a segment"
+        raise fault("InvalidSegment", name=text, reason=reason)
+    return who(call, selection)
+
+
+def who(call: Call, selection: Selection) -> Audience:
+    """Who is read of, in whatever order and number."""
     return audience_of(selection.of, call.schema, call.now, lambda name: find_segment(call, name))
 
 

@@ -2,8 +2,7 @@
 
 A URL that somebody registers must not lead to the machine itself, its neighbours, or the metadata service of a cloud.
 https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Prevention_Cheat_Sheet.html
-https://www.iana.org/assignments/iana-ipv4-special-registry
-https://www.iana.org/assignments/iana-ipv6-special-registry
+https://www.rfc-editor.org/rfc/rfc6890
 """
 
 import re

@@ -21,6 +21,7 @@ from orgstead.engine.membership import (
     permitted,
     remove_members,
     surplus,
+    who,
 )
 from orgstead.engine.registry import OPEN, Call, handles
 from orgstead.errors import Fault, fault
@@ -346,7 +347,7 @@ def fetch_contacts(call: Call) -> Any:
     if given.get("TimeZone"):
         raise fault("NotSupported", feature="TimeZone in msdyncrm_FetchContactsByQuery")
     selection = call.queries.read_segment(given["Query"])
-    found = audience(call, given["Query"])
+    found = who(call, selection)
     if found.table != PERSON:
         raise fault("InvalidSegment", name="Query", reason=f"it is about {found.table}, not contacts")
     where = [found.where]
@@ -356,9 +357,14 @@ def fetch_contacts(call: Call) -> Any:
         raise fault(
             "InvalidArgument", message="Scope is 270100000 (organization) or 270100001 (business unit)."
         )
-    columns, order = selection.columns or ("contactid",), selection.order
+    columns, order, limit = selection.columns or ("contactid",), selection.order, CHUNK
     if given.get("FetchXml"):
         shown = call.queries.read(given["FetchXml"])
+        if shown.page_number != 1 or shown.after is not None:
+            raise fault(
+                "NotSupported", feature="A page of the FetchXml: SKIP and TAKE of the query turn pages;"
+            )
+        limit = min(shown.top or CHUNK, shown.page_size or CHUNK, CHUNK)
         if (
             shown.table != PERSON
             or shown.joins
@@ -375,7 +381,7 @@ def fetch_contacts(call: Call) -> Any:
         where=And(tuple(where)),
         order=order,
         offset=selection.skip,
-        page_size=min(selection.take if selection.take is not None else CHUNK, CHUNK) or 1,
+        page_size=min(selection.take if selection.take is not None else limit, limit) or 1,
     )
     page = call.send(RetrieveMultiple(query=query)).page
     if page is None or selection.take == 0:

@@ -36,6 +36,13 @@ FOLLOWING = frozenset({LIVE, EDITABLE, GOING_LIVE})
 TWINS = (("msdyncrm_query", "msdyncrm_segmentquery"), ("msdyncrm_memberids", "msdyncrm_segmentmemberids"))
 MAX_MEMBERS = 10_000
 MAX_LIVE = 200
+# What a live segment may say in columns that no evaluation looks at: organization-wide, active, in UTC.
+PLAIN = {
+    "msdyncrm_scope": (None, 270100000),
+    "msdyncrm_segmentactivationstatus": (None, 192350000),
+    "msdyncrm_segmentfilterquery": (None,),
+    "msdyncrm_segmenttimezone": (None, 0),
+}
 
 
 def _is(name: str) -> Any:
@@ -67,11 +74,20 @@ def check_segment(call: Call, change: Change) -> None:
     members = values.get("msdyncrm_memberids")
     if members is not None:
         read_ids(members, "msdyncrm_memberids")
+    if new in (LIVE, GOING_LIVE, EDITABLE):
+        _supported(change)
     if new in (LIVE, GOING_LIVE, EDITABLE) and change.after("msdyncrm_segmenttype") != STATIC:
         _checked(call, change)
     if new in (STOPPING, STOPPED):
         # There is nothing that takes time.
         values["statuscode"] = STOPPED
+
+
+def _supported(change: Change) -> None:
+    """Raises NotSupported for what would make other rows members than the query says."""
+    for column, plain in PLAIN.items():
+        if change.after(column) not in plain:
+            raise fault("NotSupported", feature=f"{column} of a segment that goes live")
 
 
 def _checked(call: Call, change: Change) -> None:
